@@ -1,0 +1,1 @@
+"""The distillation library and the `icl-distill` command."""

@@ -1,0 +1,48 @@
+"""The `icl-distill` command: one subcommand per module of `distill.commands`.
+
+A subcommand module offers `HELP`, `add_arguments(parser)` and `run(args) -> int`. Only the module of the
+subcommand that was typed is imported, so that scoring never pays for torch.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from lm_eval_tasks import __version__
+from lm_eval_tasks.errors import UserError
+
+COMMANDS = {
+    "demo-model": ("demo_model", "build the embedded default model into the cache folder"),
+    "data": ("data", "check the data sets, preview rendered examples"),
+    "score": ("score", "score a file of responses"),
+    "gap": ("gap", "measure the ICL gap: 0-shot against k-shot accuracy"),
+    "eval": ("eval", "evaluate conditions x checkpoint steps"),
+    "report": ("report", "write tables and figures from result files"),
+    "demo": ("demo", "run the whole job on the embedded sample data"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns its exit code (2 for bad input)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="icl-distill", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in argv if word in COMMANDS), None)
+    for name, (module_name, help_text) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=help_text, description=help_text)
+        if name == chosen:
+            module = importlib.import_module(f"distill.commands.{module_name}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except UserError as error:
+        print(f"icl-distill {args.command}: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

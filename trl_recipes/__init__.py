@@ -1,0 +1,1 @@
+"""Launchers for `accelerate launch`: SFT and few-shot distillation."""
