@@ -1,4 +1,4 @@
-"""The final answer of a MATH solution: the content of its last \\boxed{}."""
+r"""The final answer of a MATH solution: the content of its last \boxed{}."""
 
 import re
 
@@ -6,9 +6,9 @@ _OPENING = re.compile(r"\\(?:boxed|fbox)\s*\{")
 
 
 def last_boxed(text: str) -> str | None:
-    """The content of the last complete `\\boxed{...}` or `\\fbox{...}`, or None.
+    r"""The content of the last complete `\boxed{...}` or `\fbox{...}`, or None.
 
-    Braces nest; escaped ones (`\\{`) do not count.
+    Braces nest; escaped ones (`\{`) do not count.
     """
     for opening in reversed(list(_OPENING.finditer(text))):
         depth = 1

@@ -118,9 +118,8 @@ def load_pool(benchmark: str, data: str | None = None) -> tuple[list[Example], s
         path = _local_file(benchmark, _benchmark(benchmark).train, source)
         if not path.is_file():
             logger.warning(
-                "%s has no training rows for %s (%s is missing): demonstrations come from the embedded sample.",
-                source, benchmark, path,
-            )  # fmt: skip
+                "%s is missing: demonstrations for %s come from the embedded sample.", path, benchmark
+            )
             source = "sample"
     return load_train(benchmark, source), source
 

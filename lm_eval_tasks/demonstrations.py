@@ -55,8 +55,8 @@ class DemonstrationPicker:
         # One more than k, so that a question of the pool itself can be left out.
         if self.mode != "zero" and self.k and len(self.pool) < self.k + 1:
             raise UserError(
-                f"demonstrations: num_fewshot {self.k} needs a pool of at least {self.k + 1} rows, and it has "
-                f"{len(self.pool)}. Lower num_fewshot or give more training rows."
+                f"demonstrations: num_fewshot {self.k} needs a pool of at least {self.k + 1} rows, and "
+                f"it has {len(self.pool)}. Lower num_fewshot or give more training rows."
             )
 
     @cached_property

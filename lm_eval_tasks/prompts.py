@@ -15,7 +15,8 @@ Message = dict[str, str]
 _FORMATS = {
     "gsm8k": "{question}\n\nSolve the problem step by step. End with the final answer on its own last line, "
     "in the form: #### <number>",
-    "csqa": "{question}\n{choices}\n\nReply with the letter of the best choice, in the form: Answer: <letter>",
+    "csqa": "{question}\n{choices}\n\nReply with the letter of the best choice, "
+    "in the form: Answer: <letter>",
     "math": "{question}\n\nSolve the problem step by step. Put the final answer in \\boxed{{}}.",
     # IFEval states its constraints in the prompt itself; anything added could break one.
     "ifeval": "{question}",

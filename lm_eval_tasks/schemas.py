@@ -1,8 +1,8 @@
-"""Rows of the hub data sets -> typed `Example`.
+r"""Rows of the hub data sets -> typed `Example`.
 
 One parser per benchmark and role. A row of GSM8K, as the hub has it::
 
-    {"question": "Weng earns $12 an hour ...", "answer": "She earns <<12/60=0.2>>0.2 a minute.\\n#### 10"}
+    {"question": "Weng earns $12 an hour ...", "answer": "She earns <<12/60=0.2>>0.2 a minute.\n#### 10"}
 
 Every parser raises `UserError` naming the place of the row and the field that is wrong.
 """
@@ -76,7 +76,7 @@ def parse_gsm8k(row: Mapping[str, Any], id: str, where: str) -> Example:
 
 
 def parse_csqa(row: Mapping[str, Any], id: str, where: str) -> Example:
-    """`question`, `choices` {label, text}, `answerKey` (a label; empty in the hub's unlabelled test split)."""
+    """`question`, `choices` {label, text}, `answerKey` (a label; empty in the unlabelled test split)."""
     choices = row.get("choices")
     if not isinstance(choices, Mapping) or not choices.get("label") or not choices.get("text"):
         raise UserError(f"{where}: field 'choices' must hold lists 'label' and 'text', not {choices!r:.80}.")
@@ -91,7 +91,7 @@ def parse_csqa(row: Mapping[str, Any], id: str, where: str) -> Example:
 
 
 def parse_math(row: Mapping[str, Any], id: str, where: str) -> Example:
-    """`problem` and `solution` with a final \\boxed{}; or `problem` and `answer` (MATH-500)."""
+    r"""`problem` and `solution` with a final \boxed{}; or `problem` and `answer` (MATH-500)."""
     solution = _text(row, "solution", where) if row.get("solution") is not None else None
     if row.get("answer") is not None:
         target: str | None = _text(row, "answer", where)

@@ -1,0 +1,15 @@
+"""`icl-distill demo-model`: build the embedded default model and print its folder."""
+
+import argparse
+
+from distill.demo_model import build_demo_model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command has no options; the environment variable ICL_CACHE_DIR moves the cache."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build and print."""
+    print(build_demo_model())
+    return 0
