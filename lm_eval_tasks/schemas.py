@@ -27,7 +27,7 @@ class Example:
 
     Attributes:
         benchmark: `gsm8k`, `csqa`, `math` or `ifeval`.
-        id: The row's stable name within its data set, such as `test/17`.
+        id: The row's name within its split: IFEval's `key` where there is one, else the row's number.
         question: What is asked, without answer-format instructions.
         completion: The gold answer as an assistant would write it; None where the data set has none
             (IFEval's evaluation prompts).
@@ -114,7 +114,7 @@ def parse_ifeval(row: Mapping[str, Any], id: str, where: str) -> Example:
         raise UserError(f"{where}: field 'kwargs' has {len(kwargs)} entries for {len(ids)} instructions.")
     response = _text(row, "response", where) if row.get("response") is not None else None
     return Example(
-        "ifeval", id, _text(row, "prompt", where), response,
+        "ifeval", str(row.get("key", id)), _text(row, "prompt", where), response,
         instruction_id_list=tuple(ids), instruction_kwargs=kwargs,
     )  # fmt: skip
 
