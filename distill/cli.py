@@ -19,7 +19,7 @@ COMMANDS = {
     "gap": ("gap", "measure the ICL gap: 0-shot against k-shot accuracy"),
     "eval": ("eval", "evaluate conditions x checkpoint steps"),
     "report": ("report", "write tables and figures from result files"),
-    "demo": ("demo", "run the whole job on the embedded sample data"),
+    "run": ("run", "run the whole job: gap, training, evaluation, report"),
 }
 
 

@@ -44,7 +44,7 @@ class TaskOptions:
         return cls(**{name: value for name, value in (metadata or {}).items() if name in names})
 
 
-class IclTask(ConfigurableTask):  # type: ignore[misc] # lm-eval ships no type information
+class IclTask(ConfigurableTask):
     """A benchmark asked with k demonstrations, rendered by `lm_eval_tasks.prompts`.
 
     The harness's own few-shot sampler and rendering are not used: the teacher of the distillation must read,

@@ -1,0 +1,1 @@
+"""The whole job as stages: gap -> training -> evaluation -> report."""

@@ -1,0 +1,149 @@
+"""The YAML file of `icl-distill run`: which benchmarks, which conditions, how much of each."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from lm_eval_tasks.datasets import BENCHMARKS
+from lm_eval_tasks.errors import UserError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRun:
+    """One benchmark of a run.
+
+    Attributes:
+        config: Training file, relative to the run file.
+        num_fewshot: The numbers of demonstrations that the gap is measured at.
+        max_new_tokens: Longest answer, in tokens.
+        checkpoint_steps: The training steps that are evaluated.
+        n_samples: Evaluated rows; None: the run's own number.
+    """
+
+    config: str
+    num_fewshot: tuple[int, ...]
+    max_new_tokens: int
+    checkpoint_steps: tuple[int, ...]
+    n_samples: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One way of training.
+
+    Attributes:
+        config: Distillation file merged over the benchmark's, relative to the run file; `{benchmark}` stands
+            for the benchmark's name. None: plain SFT.
+    """
+
+    config: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """One run.
+
+    Attributes:
+        output_dir: Where everything is written.
+        model_name_or_path: A hub name, a folder, or `demo` for the embedded model.
+        benchmarks: By name: gsm8k, csqa, math, ifeval.
+        conditions: By the name of their folder, in the report's order.
+        data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
+        backend: `hf` or `vllm`; None: vllm where CUDA is.
+        accelerate_config: File for `accelerate launch`, relative to the run file.
+        n_samples: Evaluated rows of each benchmark; None: all.
+        batch_size: Of the evaluation on the hf backend.
+        dtype: Of the evaluated weights.
+        tensor_parallel_size: GPUs that one vLLM engine spans.
+        seed: Of everything drawn.
+    """
+
+    output_dir: str
+    model_name_or_path: str
+    benchmarks: Mapping[str, BenchmarkRun]
+    conditions: Mapping[str, Condition] = field(
+        default_factory=lambda: {
+            "baseline": Condition(),
+            "online_v1": Condition("{benchmark}_online_v1.yaml"),
+        }
+    )
+    data: str | None = None
+    backend: str | None = None
+    accelerate_config: str | None = None
+    n_samples: int | None = None
+    batch_size: int = 16
+    dtype: str = "auto"
+    tensor_parallel_size: int = 1
+    seed: int = 42
+
+
+def load_run_config(path: Path, *, n_samples: int | None = None, max_steps: int | None = None) -> RunConfig:
+    """Read and check a run file.
+
+    Args:
+        path: The YAML file.
+        n_samples: Evaluate no more rows than this, whatever the file says.
+        max_steps: Evaluate the checkpoint of this step only; training ends there (see `stages`).
+
+    Raises:
+        UserError: the file is missing or no YAML mapping, or a key is unknown, missing or of a wrong kind.
+    """
+    raw = _read_mapping(path)
+    for name, kind in (("benchmarks", BenchmarkRun), ("conditions", Condition)):
+        if name in raw:
+            raw[name] = _build_each(kind, raw[name], f"{path}: {name}")
+    config = _build(RunConfig, raw, str(path))
+    unknown = set(config.benchmarks) - set(BENCHMARKS)
+    if unknown or not config.benchmarks:
+        raise UserError(
+            f"{path}: benchmarks {sorted(unknown)} are unknown; choose from {', '.join(BENCHMARKS)}."
+        )
+    changes: dict[str, Any] = {}
+    if max_steps is not None:
+        changes["checkpoint_steps"] = (max_steps,)
+    if n_samples is not None:
+        changes["n_samples"] = n_samples
+    benchmarks = {name: dataclasses.replace(run, **changes) for name, run in config.benchmarks.items()}
+    return dataclasses.replace(config, benchmarks=benchmarks)
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Name an existing run file.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: is not readable as YAML ({error}).") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: must hold a YAML mapping of keys, not {type(raw).__name__}.")
+    return raw
+
+
+def _build_each(kind: type[T], raw: Any, where: str) -> dict[str, T]:
+    if not isinstance(raw, dict) or not raw:
+        raise UserError(f"{where}: must be a mapping of names, not {raw!r:.60}.")
+    return {name: _build(kind, entry or {}, f"{where}.{name}") for name, entry in raw.items()}
+
+
+def _build(kind: type[T], raw: Any, where: str) -> T:
+    """A dataclass out of a mapping; lists become tuples."""
+    if not isinstance(raw, dict):
+        raise UserError(f"{where}: must be a mapping of keys, not {raw!r:.60}.")
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in raw:
+        if key not in fields:
+            close = difflib.get_close_matches(str(key), fields, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(fields)}."
+            raise UserError(f"{where}: unknown key {key!r}; {hint}")
+    for name, f in fields.items():
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if required and raw.get(name) is None:
+            raise UserError(f"{where}: key {name!r} is missing.")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
