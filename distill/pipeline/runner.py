@@ -20,8 +20,8 @@ def run_stages(stages: Sequence[Stage], output_dir: Path, *, force: Sequence[str
     """Run what is not up to date.
 
     A stage is up to date when its record carries the fingerprint of its command, its input files and the
-    stages before it. A stage that was begun with another fingerprint has its old result set aside, never mixed
-    with the new one; one that was begun with the same goes on where it ended.
+    stages before it. A stage that was begun with another fingerprint has its old result set aside, never
+    mixed with the new one; one that was begun with the same goes on where it ended.
 
     Raises:
         UserError: a stage failed; everything before it is kept.

@@ -1,9 +1,10 @@
 """The commands of a run, in order, each with what it reads and what it writes."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from distill.pipeline.config import BenchmarkRun, RunConfig
 
@@ -47,7 +48,7 @@ def build_stages(config: RunConfig, folder: Path, output_dir: Path, *, max_steps
         ]
         stages += [*trained, _evaluate(config, benchmark, run, folder, output_dir, trained)]
     report = output_dir / "report"
-    command = _own("report", str(output_dir), "--output", str(report))
+    command = _own("report", str(output_dir), output=report)
     stages.append(
         Stage("report", command, report, report / "report.md", after=tuple(stage.name for stage in stages))
     )
@@ -56,38 +57,44 @@ def build_stages(config: RunConfig, folder: Path, output_dir: Path, *, max_steps
 
 def _gap(config: RunConfig, benchmark: str, run: BenchmarkRun, output_dir: Path) -> Stage:
     output = output_dir / benchmark / "gap.json"
-    command = _own(
-        "gap", "--task", benchmark, "--model", config.model_name_or_path,
-        "--num_fewshot", *map(str, run.num_fewshot), *_evaluation_options(config, run, output),
-    )  # fmt: skip
-    return Stage(f"gap-{benchmark}", command, output, output)
+    options = _evaluation_options(config, benchmark, run) | {"num_fewshot": run.num_fewshot, "output": output}
+    return Stage(f"gap-{benchmark}", _own("gap", **options), output, output)
 
 
 def _train(
-    config: RunConfig, benchmark: str, run: BenchmarkRun, condition: str, folder: Path, output_dir: Path,
+    config: RunConfig,
+    benchmark: str,
+    run: BenchmarkRun,
+    condition: str,
+    folder: Path,
+    output_dir: Path,
     max_steps: int | None,
-) -> Stage:  # fmt: skip
+) -> Stage:
     output = output_dir / benchmark / condition
-    base = folder / run.config
-    overlay = config.conditions[condition].config
     launch = [sys.executable, "-m", "accelerate.commands.launch"]
-    inputs = [base]
+    inputs = [folder / run.config]
     if config.accelerate_config:
-        launch += ["--config_file", str(folder / config.accelerate_config)]
         inputs.append(folder / config.accelerate_config)
+        launch += _flags({"config_file": inputs[-1]})
+    overlay = config.conditions[condition].config
     if overlay is None:
-        recipe = ["-m", "trl_recipes.sft", "--config", str(base)]
+        launch += ["-m", "trl_recipes.sft", *_flags({"config": inputs[0]})]
     else:
-        merged = folder / overlay.format(benchmark=benchmark)
-        recipe = ["-m", "trl_recipes.distill", "--base_config", str(base), "--config", str(merged)]
-        inputs.append(merged)
-    options = ["--model_name_or_path", config.model_name_or_path, "--seed", str(config.seed)]
-    options += ["--data", config.data] if config.data else []
-    if max_steps is not None:
-        options += ["--max_steps", str(max_steps), "--save_steps", str(max_steps)]
-    command = (*launch, *recipe, *options, "--output_dir", str(output), "--resume_from_checkpoint", "auto")
+        inputs.append(folder / overlay.format(benchmark=benchmark))
+        launch += ["-m", "trl_recipes.distill", *_flags({"base_config": inputs[0], "config": inputs[-1]})]
+    launch += _flags(
+        {
+            "model_name_or_path": config.model_name_or_path,
+            "seed": config.seed,
+            "data": config.data,
+            "max_steps": max_steps,
+            "save_steps": max_steps,
+            "output_dir": output,
+            "resume_from_checkpoint": "auto",
+        }
+    )
     last = output / f"checkpoint-{max(run.checkpoint_steps)}" / "trainer_state.json"
-    return Stage(f"train-{benchmark}-{condition}", command, output, last, tuple(inputs))
+    return Stage(f"train-{benchmark}-{condition}", tuple(launch), output, last, tuple(inputs))
 
 
 def _evaluate(
@@ -99,25 +106,40 @@ def _evaluate(
     trained: Sequence[Stage],
 ) -> Stage:
     output = output_dir / benchmark / "results.json"
-    command = _own(
-        "eval", "--config", str(folder / run.config), "--task", benchmark,
-        "--model", config.model_name_or_path, "--conditions", *config.conditions, "--base_dir", str(output_dir / benchmark),
-        "--checkpoint_steps", *map(str, run.checkpoint_steps), *_evaluation_options(config, run, output),
-    )  # fmt: skip
-    return Stage(f"eval-{benchmark}", command, output, output, after=tuple(stage.name for stage in trained))
+    options = _evaluation_options(config, benchmark, run) | {
+        "config": folder / run.config,
+        "conditions": tuple(config.conditions),
+        "base_dir": output_dir / benchmark,
+        "checkpoint_steps": run.checkpoint_steps,
+        "output": output,
+    }
+    after = tuple(stage.name for stage in trained)
+    return Stage(f"eval-{benchmark}", _own("eval", **options), output, output, after=after)
 
 
-def _evaluation_options(config: RunConfig, run: BenchmarkRun, output: Path) -> list[str]:
-    n_samples = run.n_samples if run.n_samples is not None else config.n_samples
-    return [
-        "--output", str(output), "--max_new_tokens", str(run.max_new_tokens),
-        "--batch_size", str(config.batch_size), "--dtype", config.dtype, "--tensor_parallel_size", str(config.tensor_parallel_size),
-        "--seed", str(config.seed),
-        *(["--backend", config.backend] if config.backend else []),
-        *(["--data", config.data] if config.data else []),
-        *(["--n_samples", str(n_samples)] if n_samples is not None else []),
-    ]  # fmt: skip
+def _evaluation_options(config: RunConfig, benchmark: str, run: BenchmarkRun) -> dict[str, Any]:
+    return {
+        "task": benchmark,
+        "model": config.model_name_or_path,
+        "backend": config.backend,
+        "data": config.data,
+        "n_samples": run.n_samples if run.n_samples is not None else config.n_samples,
+        "max_new_tokens": run.max_new_tokens,
+        "batch_size": config.batch_size,
+        "dtype": config.dtype,
+        "tensor_parallel_size": config.tensor_parallel_size,
+        "seed": config.seed,
+    }
 
 
-def _own(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "distill.cli", *arguments)
+def _own(command: str, *positional: str, **options: Any) -> tuple[str, ...]:
+    return (sys.executable, "-m", "distill.cli", command, *positional, *_flags(options))
+
+
+def _flags(options: Mapping[str, Any]) -> list[str]:
+    """`--name value ...` for each option that is set."""
+    flags: list[str] = []
+    for name, value in options.items():
+        if value is not None:
+            flags += [f"--{name}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
+    return flags
