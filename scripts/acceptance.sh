@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Real runs on the embedded model: a shortened demo, two training processes, the gap on real benchmark rows.
+# Run after `make install`; needs about ten minutes on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+BIN="$PWD/.venv/bin"
+WORK="$(mktemp -d)"
+trap 'rm -rf "$WORK"' EXIT
+step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
+
+step "a shortened make demo, twice: the second run finds everything up to date"
+make demo DEMO_ARGS="--output_dir $WORK/demo --n_samples 4 --max_steps 4"
+"$BIN/python" scripts/verify_demo.py "$WORK/demo" --max_steps 4
+make demo DEMO_ARGS="--output_dir $WORK/demo --n_samples 4 --max_steps 4" | tee "$WORK/second.log"
+test "$(grep -c 'up to date' "$WORK/second.log")" = 9
+
+step "two processes over gloo"
+ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 "$BIN/torchrun" --nproc_per_node 2 trl_recipes/distill.py \
+  --base_config configs/demo_gsm8k.yaml --config configs/demo_online_v1.yaml \
+  --output_dir "$WORK/two" --max_steps 5 2>&1 | tee "$WORK/two.log"
+grep -q "world size 2" "$WORK/two.log"
+
+if [ -d ../shared/data ]; then
+  step "the gap on 16 real IFEval prompts and 16 real GSM8K questions"
+  ICL_DATA_DIR=../shared/data "$BIN/icl-distill" gap --model demo --task ifeval gsm8k --num_fewshot 0 4 \
+    --n_samples 16 --max_new_tokens 64 --backend hf --dtype float32 --batch_size 8 --output "$WORK/gap.json"
+  "$BIN/python" -c "import json, sys; json.load(open(sys.argv[1]))" "$WORK/gap.json"
+fi
+
+step "the wheel: no torch in the base install, tasks found by lm-eval"
+"$BIN/python" -c "import lm_eval_tasks, sys; assert 'torch' not in sys.modules"
+test "$("$BIN/lm_eval" ls tasks 2>/dev/null | grep -c icl)" -ge 13
