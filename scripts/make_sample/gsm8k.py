@@ -21,12 +21,13 @@ class _Unfit(Exception):
 
 
 def build() -> tuple[list[Row], list[Row]]:
-    """The rows of the train and the test split; no numbers of a story occur in both."""
+    """The rows of the train and the test split; no two questions have the same numbers."""
     rng = random.Random(8)
     train: list[Row] = []
     test: list[Row] = []
+    used: set[tuple[str, ...]] = set()
     for story in STORIES:
-        rows = _rows(story, rng)
+        rows = _rows(story, used, rng)
         train += rows[:TRAIN_PER_STORY]
         test += rows[TRAIN_PER_STORY:]
     rng.shuffle(train)
@@ -34,17 +35,19 @@ def build() -> tuple[list[Row], list[Row]]:
     return train, test
 
 
-def _rows(story: Story, rng: random.Random) -> list[Row]:
-    rows: dict[tuple[int, ...], Row] = {}
+def _rows(story: Story, used: set[tuple[str, ...]], rng: random.Random) -> list[Row]:
+    rows: list[Row] = []
     while len(rows) < TRAIN_PER_STORY + TEST_PER_STORY:
         numbers = {name: rng.choice(span) for name, span in story.numbers.items()}
-        key = tuple(numbers.values())
         try:
             row = _row(story, numbers, rng)
         except _Unfit:
             continue
-        rows.setdefault(key, row)
-    return list(rows.values())
+        key = tuple(re.findall(r"\d+", row["question"]))
+        if key not in used:
+            used.add(key)
+            rows.append(row)
+    return rows
 
 
 def _row(story: Story, numbers: Mapping[str, int], rng: random.Random) -> Row:

@@ -62,7 +62,7 @@ STORIES: tuple[Story, ...] = (
         ("cap", "poster", "train ticket"),
     ),
     Story(
-        "A {thing} has {c} pages. {name} reads {a} pages a day for {b} days. How many pages are still unread?",
+        "A {thing} has {c} pages. {name} reads {a} pages a day for {b} days. How many pages are left?",
         {"a": _to(8, 20), "b": _to(2, 6), "c": _to(80, 150, 10)},
         ["{name} reads {n = a * b} pages.", "That leaves {m = c - n} pages."],
         ("novel", "travel guide", "mystery"),
@@ -121,8 +121,8 @@ STORIES: tuple[Story, ...] = (
         ["{n = a / 2} pupils walk.", "{m = a - n - b} pupils take the bus."],
     ),
     Story(
-        "A {thing} costs ${a}. {name} already has ${b} and saves ${c} every week. How many weeks does it take "
-        "to have enough?",
+        "A {thing} costs ${a}. {name} already has ${b} and saves ${c} every week. How many weeks does it "
+        "take to have enough?",
         {"a": _to(60, 120, 5), "b": _to(10, 40, 5), "c": _to(5, 15)},
         ["{name} still needs {$n = a - b}.", "That takes {m = n / c} weeks."],
         ("guitar", "skateboard", "tent"),
@@ -178,7 +178,7 @@ STORIES: tuple[Story, ...] = (
         ("shirt", "lamp", "chair", "backpack"),
     ),
     Story(
-        "{name} has {a} {thing} and gives a third of them to {other}. How many {thing} does {name} have left?",
+        "{name} has {a} {thing} and gives a third of them to {other}. How many {thing} does {name} keep?",
         {"a": _to(9, 60, 3)},
         ["{name} gives away {n = a / 3} {thing}.", "{m = a - n} {thing} are left."],
         ("marbles", "walnuts", "buttons"),

@@ -21,13 +21,15 @@ def _system(rng: random.Random) -> Problem:
     x, y = rng.randint(-3, 9), rng.randint(-5, 8)
     return (
         f"Find the ordered pair $(x, y)$ with $x + y = {x + y}$ and $x - y = {x - y}$.",
-        f"Adding the equations gives $2x = {2 * x}$, so $x = {x}$. Subtracting them gives $2y = {2 * y}$, so $y = {y}$.",
+        f"Adding the equations gives $2x = {2 * x}$, so $x = {x}$. "
+        f"Subtracting them gives $2y = {2 * y}$, so $y = {y}$.",
         f"({x}, {y})",
     )
 
 
 def _slope(rng: random.Random) -> Problem:
-    x, y, dx, dy = rng.randint(-4, 4), rng.randint(-5, 5), rng.randint(2, 7), rng.choice([-5, -3, -2, 1, 3, 4])
+    x, y = rng.randint(-4, 4), rng.randint(-5, 5)
+    dx, dy = rng.randint(2, 7), rng.choice([-5, -3, -2, 1, 3, 4])
     slope = fraction(Fraction(dy, dx))
     return (
         f"What is the slope of the line through $({x}, {y})$ and $({x + dx}, {y + dy})$?",
@@ -91,7 +93,8 @@ def _remainder(rng: random.Random) -> Problem:
     term = "x" if a == 1 else f"{a}x"
     return (
         f"What is the remainder when $x^3 + {term} {signed(b)}$ is divided by $x {signed(-r)}$?",
-        f"By the remainder theorem it is the value at $x = {r}$: ${r**3} {signed(a * r)} {signed(b)} = {value}$.",
+        f"By the remainder theorem it is the value at $x = {r}$: "
+        f"${r**3} {signed(a * r)} {signed(b)} = {value}$.",
         str(value),
     )
 

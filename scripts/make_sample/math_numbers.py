@@ -57,8 +57,8 @@ def _gcd(rng: random.Random) -> Problem:
     a, b = rng.choice([(2, 3), (3, 4), (3, 5), (4, 5), (5, 6), (4, 7)])
     return (
         f"What is the greatest common divisor of {common * a} and {common * b}?",
-        f"We have ${common * a} = {common} \\cdot {a}$ and ${common * b} = {common} \\cdot {b}$, and {a} and {b} "
-        "have no common factor.",
+        f"We have ${common * a} = {common} \\cdot {a}$ and ${common * b} = {common} \\cdot {b}$, and {a} and "
+        f"{b} have no common factor.",
         str(common),
     )
 
@@ -128,7 +128,7 @@ def _diagonal(rng: random.Random) -> Problem:
     a, b = sorted(rng.sample(range(1, 11), 2))
     return (
         f"A rectangle has sides {a} and {b}. How long is its diagonal, in simplest radical form?",
-        f"By the Pythagorean theorem the diagonal is $\\sqrt{{{a * a} + {b * b}}} = \\sqrt{{{a * a + b * b}}}$.",
+        f"By the Pythagorean theorem it is $\\sqrt{{{a * a} + {b * b}}} = \\sqrt{{{a * a + b * b}}}$.",
         radical(a * a + b * b),
     )
 
@@ -145,7 +145,7 @@ def _circle(rng: random.Random) -> Problem:
 def _angle(rng: random.Random) -> Problem:
     a, b = rng.randrange(25, 80, 5), rng.randrange(30, 95, 5)
     return (
-        f"Two angles of a triangle measure ${a}^\\circ$ and ${b}^\\circ$. How many degrees is the third angle?",
+        f"Two angles of a triangle measure ${a}^\\circ$ and ${b}^\\circ$. How many degrees is the third one?",
         f"The angles add up to $180^\\circ$, so it is $180 - {a} - {b} = {180 - a - b}$ degrees.",
         str(180 - a - b),
     )
