@@ -21,6 +21,7 @@ IFEVAL_FIELDS = {"key", "prompt", "instruction_id_list", "kwargs"}
 VERDICTS = {
     "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
 }  # fmt: skip
+STATED = ("end_phrase", "keyword", "relation", "let_relation", "first_word", "section_spliter")
 SPLITS = {
     "gsm8k_train": (320, {"question", "answer"}),
     "gsm8k_test": (64, {"question", "answer"}),
@@ -138,8 +139,7 @@ def test_ifeval_metadata(name: str, types: int) -> None:
         assert len(row["instruction_id_list"]) == len(row["kwargs"]) <= 2
         assert not any(argument is None for kwargs in row["kwargs"] for argument in kwargs.values())
         for kwargs in row["kwargs"]:
-            for field in ("end_phrase", "keyword", "relation", "let_relation", "first_word", "section_spliter"):
-                assert str(kwargs.get(field, "")) in row["prompt"]
+            assert all(str(kwargs.get(field, "")) in row["prompt"] for field in STATED)
             assert row["prompt"].startswith(kwargs.get("prompt_to_repeat", ""))
     assert len({row["key"] for row in found}) == len(found)
     assert len({name for row in found for name in row["instruction_id_list"]}) >= types

@@ -103,7 +103,7 @@ STORIES: tuple[Story, ...] = (
     Story(
         "A rectangular {thing} is {a} metres long and {b} metres wide. How many metres of fence go all the "
         "way around it?",
-        {"a": _to(7, 20), "b": _to(3, 9)},
+        {"a": _to(10, 24), "b": _to(3, 9)},
         ["One long and one short side make {n = a + b} metres.", "All around it is {m = 2 * n} metres."],
         ("garden", "paddock", "playground"),
     ),
@@ -224,13 +224,13 @@ STORIES: tuple[Story, ...] = (
         "A wall has {a} {thing}. {b} painters paint {c} {thing} each. How many {thing} are left to paint?",
         {"a": _to(30, 60, 2), "b": _to(2, 5), "c": _to(4, 9)},
         ["The painters paint {n = b * c} {thing}.", "{m = a - n} {thing} are left."],
-        ("panels", "tiles", "bricks"),
+        ("panels", "tiles", "squares"),
     ),
     Story(
         "A {thing} costs ${a} today and then ${b} a month for {c} months. What does it cost in all?",
         {"a": _to(20, 60, 5), "b": _to(5, 15), "c": _to(3, 10)},
         ["The monthly payments are {$n = b * c}.", "In all it costs {$m = a + n}."],
-        ("phone", "sofa", "piano", "gym pass"),
+        ("phone", "keyboard", "bike", "gym pass"),
     ),
     Story(
         "{name} scores {a}, {b} and {c} points in three {thing}. What is the average score?",

@@ -9,9 +9,9 @@ from scripts.make_sample.ifeval_topics import Topic
 
 Arguments = dict[str, Any]
 _DULL = frozenset(
-    ["about", "after", "again", "already", "always", "because", "before", "could", "every", "everyone",
-     "never", "often", "please", "section", "something", "still", "their", "there", "these", "though",
-     "title", "until", "where", "which", "while", "without", "would", "yours"]
+    ["about", "after", "again", "already", "always", "because", "before", "being", "could", "every",
+     "everyone", "never", "often", "please", "section", "something", "still", "their", "there", "these",
+     "those", "though", "title", "until", "where", "which", "while", "without", "would", "yours"]
 )  # fmt: skip
 
 

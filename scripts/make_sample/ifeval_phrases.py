@@ -30,7 +30,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     "length_constraints:number_words": (
         "Use {relation} {num_words} words.",
         "The length should be {relation} {num_words} words.",
-        "Keep it at {relation} {num_words} words.",
+        "Write {relation} {num_words} words.",
     ),
     "length_constraints:number_paragraphs": (
         "Write {num_paragraphs} paragraphs and put the divider *** between them.",

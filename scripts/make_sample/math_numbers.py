@@ -9,8 +9,8 @@ from scripts.make_sample.math_family import Family, Problem
 
 
 def _add_fractions(rng: random.Random) -> Problem:
-    b, d = rng.sample(range(2, 10), 2)
-    a, c = rng.randint(1, b - 1), rng.randint(1, d - 1)
+    b, d = rng.sample(range(3, 10), 2)
+    a, c = (rng.choice([n for n in range(1, under) if math.gcd(n, under) == 1]) for under in (b, d))
     total = Fraction(a, b) + Fraction(c, d)
     bottom = math.lcm(b, d)
     return (
@@ -42,7 +42,8 @@ def _order(rng: random.Random) -> Problem:
 
 
 def _ratio(rng: random.Random) -> Problem:
-    red, blue, times = rng.randint(2, 5), rng.randint(6, 9), rng.randint(3, 9)
+    red, blue = rng.choice([(2, 7), (3, 7), (3, 8), (4, 7), (4, 9), (5, 6), (5, 8)])
+    times = rng.randint(3, 9)
     return (
         f"The ratio of red to blue beads is ${red}:{blue}$. If there are ${red * times}$ red beads, how many "
         "blue beads are there?",
@@ -78,7 +79,7 @@ def _divisors(rng: random.Random) -> Problem:
     a, b = rng.randint(1, 3), rng.randint(1, 2)
     number = p**a * q**b
     return (
-        f"How many positive divisors does {number} have?",
+        f"Count the positive integers that divide {number} without remainder.",
         f"Since ${number} = {p}^{a} \\cdot {q}^{b}$, there are $({a} + 1)({b} + 1) = {(a + 1) * (b + 1)}$.",
         str((a + 1) * (b + 1)),
     )
