@@ -1,0 +1,85 @@
+"""GSM8K: the final number, compared as a number.
+
+The prompt asks for a last line `#### <number>`. Strict reads the number after the last `####`; flexible reads
+the last number of the answer.
+"""
+
+import re
+from decimal import Decimal
+
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scoring.answers import AnswerVerdict
+from lm_eval_tasks.scoring.thinking import split_thinking
+
+# A minus sign belongs to the number unless it stands between two operands, as in "10-5".
+_NUMBER = re.compile(
+    r"""
+    (?P<sign>(?<![\w)\]}%.])[-−]\s?)?         # hyphen or unicode minus
+    \\?[$€£¥₹]?\s?                             # a currency sign, LaTeX-escaped or not
+    (?P<sign_after_currency>(?<=[$€£¥₹])[-−])?
+    (?P<digits>
+        \d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?!\d)(?:\.\d+)?   # 1,234.5; LaTeX: 1{,}234 and 1\,234
+      | \d+(?:\.\d+)?
+      | (?<![\w.])\.\d+
+    )
+    (?P<exponent>[eE][+-]?\d{1,4}(?!\w))?
+    """,
+    re.VERBOSE,
+)
+# White space, emphasis, dollars (LaTeX), boxes and "=" may stand between the marker and the number.
+_MARKED = re.compile(r"####[^\w\n.−-]*(?:\\?boxed\{|\\text\{|\\\(|\\\[)?")
+
+
+def score(response: str, target: str, *, opened_in_prompt: bool = False) -> AnswerVerdict:
+    """Score one response.
+
+    Args:
+        response: The raw response; thinking is split off first.
+        target: The number, alone or as a solution that ends in `#### <number>`.
+        opened_in_prompt: See `split_thinking`.
+
+    Raises:
+        UserError: the target holds no number.
+    """
+    expected = last_number(target.rpartition("####")[2])
+    if expected is None:
+        raise UserError(f"gsm8k: target {target!r:.80} holds no number.")
+    answer = split_thinking(response, opened_in_prompt=opened_in_prompt).answer
+    strict, flexible = marked_number(answer), last_number(answer)
+    found = flexible if strict is None else strict
+    return AnswerVerdict(
+        strict=strict == expected,
+        flexible=flexible == expected,
+        answer=None
+        if found is None
+        else f"{found.normalize():f}"
+        if abs(found.adjusted()) < 50
+        else str(found),
+    )
+
+
+def last_number(text: str) -> Decimal | None:
+    """The last number in `text`."""
+    matches = list(_NUMBER.finditer(text))
+    return _to_decimal(matches[-1]) if matches else None
+
+
+def marked_number(text: str) -> Decimal | None:
+    """The number after the last `####` that is followed by exactly one number in its line."""
+    for line in reversed(text.split("\n")):
+        marker = None
+        for marker in _MARKED.finditer(line):
+            pass
+        if marker is None:
+            continue
+        number = _NUMBER.match(line, marker.end())
+        # "#### 5 * 3 = 15" is a calculation, not the asked form.
+        if number and not re.search(r"\d", line[number.end() :]):
+            return _to_decimal(number)
+    return None
+
+
+def _to_decimal(match: re.Match[str]) -> Decimal:
+    digits = re.sub(r"[^\d.]", "", match["digits"])
+    number = Decimal(digits + (match["exponent"] or ""))
+    return -number if match["sign"] or match["sign_after_currency"] else number

@@ -1,0 +1,79 @@
+"""`detectable_format:*`: lists, highlights, sections, titles, JSON.
+
+Where the official regular expression takes quadratic time on some texts, the same matches are counted in one
+pass here.
+"""
+
+import re
+
+from lm_eval_tasks.scoring.ifeval.text import Text
+from lm_eval_tasks.scoring.json_text import is_json
+from lm_eval_tasks.scoring.patterns import guarded
+
+_SPACE = re.compile(r"\s*")
+_HIGHLIGHT = re.compile(r"\*[^\n\*]*\*")
+_DOUBLE_HIGHLIGHT = re.compile(r"\*\*([^\n\*]*)\*\*")
+_FENCES = ("```json", "```Json", "```JSON", "```")
+
+
+def number_bullet_lists(text: Text, *, num_bullets: int) -> bool:
+    """Exactly so many lines start with a bullet, `-` or `*`; `**bold` is none."""
+    return _count_bullets(text.raw, "*") + _count_bullets(text.raw, "-") == num_bullets
+
+
+def _count_bullets(text: str, mark: str) -> int:
+    r"""Number of matches of `^\s*-.*$`, or of `^\s*\*[^\*].*$` for asterisks, in multi-line mode.
+
+    Both let the white space run over line ends, and `[^\*]` may be a line end as well.
+    """
+    count, line_start = 0, 0
+    while 0 <= line_start <= len(text):
+        begin = _SPACE.match(text, line_start).end()  # type: ignore[union-attr]  # matches the empty string
+        end = begin + 1
+        if mark == "*":
+            end = begin + 2 if text[begin + 1 : begin + 2] not in ("", "*") else -1
+        if text[begin : begin + 1] == mark and end >= 0:
+            count += 1
+            end = _find(text, "\n", end)
+            line_start = end if text[end - 1] == "\n" else end + 1
+        else:
+            line_start = _find(text, "\n", begin) + 1
+    return count
+
+
+def _find(text: str, char: str, start: int) -> int:
+    index = text.find(char, start)
+    return len(text) if index < 0 else index
+
+
+def number_highlighted_sections(text: Text, *, num_highlights: int) -> bool:
+    """At least so many `*highlights*`; a `**double**` one counts as well."""
+    single = sum(1 for match in _HIGHLIGHT.findall(text.raw) if match.strip("*").strip())
+    double = sum(1 for inner in _DOUBLE_HIGHLIGHT.findall(text.raw) if inner.strip())
+    return single + double >= num_highlights
+
+
+def multiple_sections(text: Text, *, section_spliter: str, num_sections: int) -> bool:
+    """At least so many numbered section marks, such as `SECTION 1`."""
+    pattern = guarded(section_spliter.strip(), before=r"\s?", after=r"\s?\d+\s?", ignore_case=False)
+    # The official checker counts the pieces of re.split, to which each group of the pattern adds one.
+    return pattern.count(text.raw) * (1 + pattern.groups) >= num_sections
+
+
+def title(text: Text) -> bool:
+    """A line holds `<<something>>`."""
+    return any(_title_of(line) for line in text.raw.split("\n") if "<<" in line)
+
+
+def _title_of(line: str) -> str:
+    r"""What `<<[^\n]+>>` matches in a line (from the first mark to the last), without the marks."""
+    begin, end = line.find("<<"), line.rfind(">>")
+    return line[begin:end].lstrip("<").rstrip(">").strip() if end >= begin + 3 else ""
+
+
+def json_format(text: Text) -> bool:
+    """The whole response is JSON, with or without a code fence."""
+    body = text.stripped
+    for fence in _FENCES:
+        body = body.removeprefix(fence)
+    return is_json(body.removesuffix("```").strip())

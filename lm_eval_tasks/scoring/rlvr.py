@@ -1,0 +1,71 @@
+"""RLVR-IFeval: reward 1 where the constraint function of the ground truth holds, else 0.
+
+The functions are those of Tulu 3's open-instruct (https://arxiv.org/abs/2411.15124), not Google's: see
+`rlvr_functions`.
+"""
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scoring.rlvr_functions import FUNCTIONS, UnsatisfiableError
+from lm_eval_tasks.scoring.thinking import split_thinking
+
+
+@dataclass(frozen=True, slots=True)
+class RlvrVerdict:
+    """A reward.
+
+    Attributes:
+        reward: 1.0 if the constraint holds, else 0.0.
+        reason: Why it could not be judged (unusable argument, empty answer); None where it was judged.
+    """
+
+    reward: float
+    reason: str | None = None
+
+
+def score(
+    response: str, ground_truth: str | Mapping[str, Any], *, opened_in_prompt: bool = False
+) -> RlvrVerdict:
+    """Judge one response.
+
+    Args:
+        response: The raw response; thinking is split off first.
+        ground_truth: `func_name` and its arguments, as a mapping or a JSON object; nulls are dropped.
+        opened_in_prompt: See `split_thinking`.
+
+    Raises:
+        UserError: unreadable ground truth or unknown `func_name`.
+    """
+    name, arguments = _parse(ground_truth)
+    answer = split_thinking(response, opened_in_prompt=opened_in_prompt).answer
+    if not answer.strip():
+        return RlvrVerdict(0.0, "empty answer")
+    function = FUNCTIONS[name]
+    try:
+        bound = inspect.signature(function).bind(answer, **arguments)
+    except TypeError as error:
+        return RlvrVerdict(0.0, f"{name}: {error}")
+    try:
+        return RlvrVerdict(float(function(*bound.args, **bound.kwargs)))
+    except UnsatisfiableError as error:
+        return RlvrVerdict(0.0, f"{name}: {error}")
+
+
+def _parse(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    parsed: Any = ground_truth
+    if isinstance(ground_truth, str):
+        try:
+            parsed = json.loads(ground_truth)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"rlvr: ground_truth is not readable as JSON ({error}).") from None
+    if not isinstance(parsed, Mapping):
+        raise UserError(f"rlvr: ground_truth must be an object with 'func_name', not {parsed!r:.80}.")
+    name = parsed.get("func_name")
+    if not isinstance(name, str) or name not in FUNCTIONS:
+        raise UserError(f"rlvr: unknown func_name {name!r:.80}; one of: {', '.join(FUNCTIONS)}.")
+    return name, {key: value for key, value in parsed.items() if key != "func_name" and value is not None}
