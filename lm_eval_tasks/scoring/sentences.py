@@ -12,13 +12,13 @@ from functools import cache, lru_cache
 import punkt
 import regex
 
-_NON_WORD = r"""[)";}\]*:@'({\[‘’“”«»?!]"""
+_NON_WORD = r"""[)";}\]*:@'({\[\u2018\u2019\u201c\u201d\u00ab\u00bb?!]"""
 _MULTI = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
 _BOUNDARY = regex.compile(rf"[.?!](?=(?P<after>{_NON_WORD}|\s+(?P<next>\S+)))")
 _TOKEN = regex.compile(
     rf"{_MULTI}|(?=[^(\"`{{\[:;&\#*@)}}\]\-,])\S+?(?=\s|$|{_NON_WORD}|{_MULTI}|,(?=$|\s|{_NON_WORD}|{_MULTI}))|\S"
 )
-_CLOSING = regex.compile(r"""["')\]}‘’“”«»]+?(?:\s+|(?=--)|$)""", regex.MULTILINE)
+_CLOSING = regex.compile(r"""["')\]}\u2018\u2019\u201c\u201d\u00ab\u00bb]+?(?:\s+|(?=--)|$)""", regex.MULTILINE)
 _NUMBER = regex.compile(r"^-?[.,]?\d[\d,.-]*\.?$")
 _INITIAL = regex.compile(r"[^\W\d]\.$")
 _ELLIPSIS = regex.compile(r"\.\.+$")
