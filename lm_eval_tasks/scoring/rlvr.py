@@ -41,8 +41,16 @@ def score(
     Raises:
         UserError: unreadable ground truth or unknown `func_name`.
     """
-    name, arguments = _parse(ground_truth)
-    answer = split_thinking(response, opened_in_prompt=opened_in_prompt).answer
+    return judge(split_thinking(response, opened_in_prompt=opened_in_prompt).answer, ground_truth)
+
+
+def judge(answer: str, ground_truth: str | Mapping[str, Any]) -> RlvrVerdict:
+    """Judge an answer as it stands: `score` without the splitting of thinking.
+
+    Raises:
+        UserError: unreadable ground truth or unknown `func_name`.
+    """
+    name, arguments = parse_ground_truth(ground_truth)
     if not answer.strip():
         return RlvrVerdict(0.0, "empty answer")
     function = FUNCTIONS[name]
@@ -56,7 +64,12 @@ def score(
         return RlvrVerdict(0.0, f"{name}: {error}")
 
 
-def _parse(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def parse_ground_truth(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The function's name and its arguments without nulls.
+
+    Raises:
+        UserError: unreadable ground truth or unknown `func_name`.
+    """
     parsed: Any = ground_truth
     if isinstance(ground_truth, str):
         try:

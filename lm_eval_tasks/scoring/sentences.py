@@ -71,8 +71,9 @@ def _candidates(text: str) -> Iterator[tuple["regex.Match[str]", str]]:
     """
     previous: regex.Match[str] | None = None
     word_start = word_end = 0
+    spaces = [char for char in _WHITESPACE if char in text] or [" "]
     for match in _BOUNDARY.finditer(text):
-        space = max(text.rfind(char, word_end, match.start()) for char in _WHITESPACE)
+        space = max(text.rfind(char, word_end, match.start()) for char in spaces)
         # nltk takes a space that comes first for none at all.
         start = space + 1 if space > word_end else word_start
         if previous and word_end <= start:
