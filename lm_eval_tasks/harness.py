@@ -1,47 +1,31 @@
 """The tasks as lm-evaluation-harness sees them.
 
-The YAML files under `tasks/` name `IclTask` as their class and the scoring functions below. Options come in
-through the harness's `--metadata` (a JSON object); see `TaskOptions`.
+The YAML files under `tasks/` name `IclTask` as their class and the functions of `lm_eval_tasks.results` as
+their scorers. Options come in through the harness's `--metadata` (a JSON object); see `TaskOptions`.
 """
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import datasets as hf_datasets
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
+from lm_eval.models.utils import normalize_gen_kwargs
 
-from lm_eval_tasks.datasets import load_evaluation, load_pool, resolve_source
-from lm_eval_tasks.demonstrations import DEFAULT_SEED, DemonstrationPicker, Mode, without_overlap
+from lm_eval_tasks.chat import ModelChat
+from lm_eval_tasks.datasets import load_evaluation, load_pool, load_train, resolve_source
+from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.options import TaskOptions
 from lm_eval_tasks.prompts import PLAIN_TEXT_STOP, build_messages, to_plain_text, user_prompt
+from lm_eval_tasks.results import METRICS, Circumstances, Scorer, warn_when_high
 from lm_eval_tasks.schemas import LETTERS, Example, fingerprint
+from lm_eval_tasks.tokens import CountTokens, token_counter
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TaskOptions:
-    """What `--metadata` may set.
-
-    Attributes:
-        data: `hub`, `sample` or a folder; default: `ICL_DATA_DIR`, else `hub`.
-        demonstrations: See `lm_eval_tasks.demonstrations.Mode`.
-        demonstration_seed: Seed of their choice.
-    """
-
-    data: str | None = None
-    demonstrations: Mode = "fixed"
-    demonstration_seed: int = DEFAULT_SEED
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, Any] | None) -> "TaskOptions":
-        """Read our keys; the harness puts its own and the model's arguments into the same mapping."""
-        names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in (metadata or {}).items() if name in names})
 
 
 class IclTask(ConfigurableTask):
@@ -54,10 +38,12 @@ class IclTask(ConfigurableTask):
     def __init__(self, config: dict[str, Any]) -> None:
         """Load the rows; `config` is the YAML file's content."""
         self._pickers: dict[int, DemonstrationPicker] = {}
+        self._chat: ModelChat | None = None
+        self._count_tokens: CountTokens | None = None
         super().__init__(config={key: value for key, value in config.items() if key != "class"})
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Load evaluated rows (`dataset_kwargs` names the benchmark) and the demonstrations' pool."""
+        """Load evaluated rows (`dataset_kwargs` names the benchmark) and read the options."""
         self.benchmark: str = (dataset_kwargs or {})["benchmark"]
         self.options = TaskOptions.from_metadata(self.config.metadata)
         examples = load_evaluation(self.benchmark, self.options.data)
@@ -68,10 +54,35 @@ class IclTask(ConfigurableTask):
         self.config.metadata = (self.config.metadata or {}) | {
             "data_source": resolve_source(self.options.data),
             "data_fingerprint": fingerprint(examples),
+            "demonstrations": self.options.demonstrations,
+            "demonstration_seed": self.options.demonstration_seed,
+            "enable_thinking": self._thinks,
         }
 
     def fewshot_docs(self) -> None:
         """None: `fewshot_context` picks the demonstrations."""
+
+    def build_all_requests(
+        self,
+        *,
+        cache_requests: bool = False,
+        apply_chat_template: bool = False,
+        chat_template: Callable[..., Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """As the harness does, never from its cache of requests."""
+        if cache_requests:
+            # Its key knows neither our demonstrations nor the data: it would serve another run's prompts.
+            logger.warning("%s: --cache_requests is ignored; prompts are built anew", self.config.task)
+        self._chat = None
+        if apply_chat_template and chat_template is not None:
+            self._chat = ModelChat(chat_template, enable_thinking=self._thinks)
+        if self.OUTPUT_TYPE == "generate_until":
+            tokenizer = self._chat.tokenizer if self._chat else None
+            self._count_tokens = token_counter(tokenizer, self.config.metadata)
+        super().build_all_requests(
+            apply_chat_template=apply_chat_template, chat_template=chat_template, **kwargs
+        )
 
     def fewshot_context(
         self,
@@ -82,11 +93,11 @@ class IclTask(ConfigurableTask):
         fewshot_as_multiturn: bool = True,
         chat_template: Any = None,
         gen_prefix: str | None = None,
-    ) -> str:
+    ) -> Any:
         """The prompt: chat turns through the model's template, or plain text without one.
 
         Raises:
-            UserError: demonstrations were asked for in one single user turn.
+            UserError: demonstrations were asked for in one single user turn, or the template refuses.
         """
         if num_fewshot and apply_chat_template and not fewshot_as_multiturn:
             raise UserError(
@@ -96,9 +107,7 @@ class IclTask(ConfigurableTask):
         example = self._examples[doc["id"]]
         demonstrations = self._picker(num_fewshot).pick(example) if num_fewshot else []
         messages = build_messages(example, demonstrations, system=system_instruction)
-        if apply_chat_template and chat_template is not None:
-            return str(chat_template(messages, add_generation_prompt=True))
-        return to_plain_text(messages)
+        return self._chat.render(messages) if self._chat else to_plain_text(messages)
 
     def construct_requests(self, doc: dict[str, Any], ctx: str, **kwargs: Any) -> Instance | list[Instance]:
         """As the harness does; without a chat template, a further `Question:` ends the answer."""
@@ -108,18 +117,58 @@ class IclTask(ConfigurableTask):
             generation_kwargs["until"] = [*generation_kwargs.get("until", []), PLAIN_TEXT_STOP]
         return requests
 
+    def process_results(self, doc: dict[str, Any], results: list[Any]) -> dict[str, Any]:
+        """Score one answer by the YAML file's scorer, which learns whether the answer was cut."""
+        scorer: Scorer = self.config.process_results
+        if self.OUTPUT_TYPE != "generate_until" or not callable(scorer):  # multiple choice, --predict_only
+            return dict(super().process_results(doc, results))
+        circumstances = Circumstances(
+            truncated=self._is_truncated(results[0]),
+            opens_thinking=self._chat is not None and self._chat.opens_thinking,
+        )
+        return scorer(doc, results, circumstances)
+
+    def aggregation(self) -> dict[str, Callable[..., Any]]:
+        """The aggregation of every metric; those of failure rates warn when they are high."""
+        ours = {name: metric.aggregation for name, metric in METRICS.items()}
+        for name in ("truncated", "unclosed_think", "scorer_error"):
+            ours[name] = partial(warn_when_high, name, self.config.task, ours[name])
+        return {**super().aggregation(), **ours}
+
+    def higher_is_better(self) -> dict[str, bool]:
+        """The direction of every metric."""
+        return {
+            **super().higher_is_better(),
+            **{name: metric.higher_is_better for name, metric in METRICS.items()},
+        }
+
+    @property
+    def _thinks(self) -> bool:
+        """Options are compared by the answer's first tokens in multiple choice: nothing is thought there."""
+        return self.options.enable_thinking and self.OUTPUT_TYPE == "generate_until"
+
+    def _is_truncated(self, response: Any) -> bool | None:
+        if self._count_tokens is None or not isinstance(response, str):
+            return None
+        limit = normalize_gen_kwargs(self.config.generation_kwargs)["max_gen_toks"]
+        return self._count_tokens(response) >= limit
+
     def _picker(self, k: int) -> DemonstrationPicker:
         if k not in self._pickers:
-            pool, source = load_pool(self.benchmark, self.options.data)
+            source = self.options.pool
+            if source:
+                pool = load_train(self.benchmark, source)
+            else:
+                pool, source = load_pool(self.benchmark, self.options.data)
             pool, dropped = without_overlap(pool, self._examples.values())
             if dropped:
                 logger.warning(
-                    "%s: %d demonstrations' rows are evaluated and left out", self.benchmark, dropped
-                )
-            picker = DemonstrationPicker(
+                    "%s: %d rows of the demonstrations' pool are evaluated here and left out",
+                    self.benchmark, dropped,
+                )  # fmt: skip
+            self._pickers[k] = DemonstrationPicker(
                 pool, k, mode=self.options.demonstrations, seed=self.options.demonstration_seed
             )
-            self._pickers[k] = picker
             self.config.metadata |= {"pool_source": source, "pool_fingerprint": fingerprint(pool)}
         return self._pickers[k]
 
@@ -127,6 +176,7 @@ class IclTask(ConfigurableTask):
 def _doc(example: Example) -> dict[str, Any]:
     """A harness document; IFEval's arguments stay one JSON string, since Arrow would fill in nulls."""
     doc: dict[str, Any] = {
+        "benchmark": example.benchmark,
         "id": example.id,
         "question": example.question,
         "prompt": user_prompt(example),

@@ -1,0 +1,227 @@
+"""One answer -> the harness's metrics, and how each is aggregated with its standard error.
+
+The YAML files name the `score_*` functions. Every answer, also one that breaks a scorer, gives a value to
+every metric, so that no row leaves a denominator. None means unknown or not applicable.
+
+Beside a metric that is no plain mean stands a second one, named with `_stderr`: the harness prints it as the
+first one's standard error, which by itself it computes for plain means only.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lm_eval.api.metrics import mean
+
+from lm_eval_tasks.scoring import csqa, gsm8k, ifeval, math, thinking
+from lm_eval_tasks.scoring.answers import AnswerVerdict
+from lm_eval_tasks.scoring.statistics import clustered_stderr
+
+logger = logging.getLogger(__name__)
+
+Metrics = dict[str, Any]
+Scorer = Callable[..., Metrics]
+
+UNKNOWN = "N/A"
+"""The harness's own word where there is no number."""
+
+HIGH_RATE = 0.05
+"""Failures of one kind above this share are warned about: they make the score misleading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a scorer is told beside the answer's text.
+
+    Attributes:
+        truncated: Whether the answer was cut at the token limit; None where that is unknown.
+        opens_thinking: Whether the prompt ended inside an opened `<think>`.
+    """
+
+    truncated: bool | None = None
+    opens_thinking: bool = False
+
+
+def score_gsm8k(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = Circumstances()) -> Metrics:
+    """GSM8K's metrics of one answer."""
+    return _score_answer(doc, results, at, gsm8k.score)
+
+
+def score_math(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = Circumstances()) -> Metrics:
+    """MATH's metrics of one answer."""
+    return _score_answer(doc, results, at, math.score)
+
+
+def score_csqa(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = Circumstances()) -> Metrics:
+    """CommonsenseQA's metrics of one answer."""
+    return _score_answer(doc, results, at, csqa.score, doc["choices"])
+
+
+def score_ifeval(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = Circumstances()) -> Metrics:
+    """IFEval's metrics of one answer: the four numbers, and a list of strict verdicts per instruction type."""
+    response, metrics = _diagnose(doc, results, at)
+    ids = doc["instruction_id_list"]
+    try:
+        answer = thinking.split_thinking(response, opened_in_prompt=at.opens_thinking).answer
+        verdict = ifeval.check(
+            answer, instruction_id_list=ids, kwargs=doc["kwargs"], prompt=doc["prompt"]
+        )
+    except Exception:  # whatever one row does to a scorer, the run goes on
+        metrics |= _failure(doc)
+        verdict = ifeval.IFEvalVerdict((False,) * len(ids), (False,) * len(ids))
+    strict, loose = list(verdict.inst_level_strict), list(verdict.inst_level_loose)
+    completed = None if at.truncated is not False else verdict.prompt_level_strict
+    metrics |= {
+        "prompt_level_strict_acc": verdict.prompt_level_strict,
+        "inst_level_strict_acc": strict,
+        "prompt_level_loose_acc": verdict.prompt_level_loose,
+        "inst_level_loose_acc": loose,
+        "mean_strict_acc": [verdict.prompt_level_strict, strict],
+        "completed_strict_acc": completed,
+    }
+    for name in ifeval.INSTRUCTION_IDS:
+        metrics[f"type/{name}"] = [ok for ok, id in zip(strict, ids, strict=True) if id == name] or None
+    return _with_stderr(metrics)
+
+
+def _score_answer(
+    doc: Mapping[str, Any],
+    results: Sequence[Any],
+    at: Circumstances,
+    score: Callable[..., AnswerVerdict],
+    *more: Any,
+) -> Metrics:
+    """Metrics of an answer that is right or wrong."""
+    response, metrics = _diagnose(doc, results, at)
+    try:
+        verdict = score(response, doc["target"], *more, opened_in_prompt=at.opens_thinking)
+    except Exception:  # whatever one row does to a scorer, the run goes on
+        metrics |= _failure(doc)
+        verdict = AnswerVerdict(strict=False, flexible=False, answer=None)
+    metrics |= {
+        "strict_acc": verdict.strict,
+        "flexible_acc": verdict.flexible,
+        "no_answer": verdict.no_answer,
+        "completed_strict_acc": None if at.truncated is not False else verdict.strict,
+    }
+    if doc["benchmark"] == "math":
+        metrics["timed_out"] = verdict.timed_out
+    return _with_stderr(metrics)
+
+
+def _diagnose(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances) -> tuple[str, Metrics]:
+    """The raw answer and what is wrong with it in itself."""
+    response = results[0] if results and isinstance(results[0], str) else None
+    parts = thinking.split_thinking(response or "", opened_in_prompt=at.opens_thinking)
+    metrics = {
+        "empty": not parts.answer.strip(),
+        "unclosed_think": parts.unclosed,
+        "looping": _is_looping(response or ""),
+        "truncated": at.truncated,
+        "scorer_error": response is None,
+    }
+    if response is None:
+        logger.error("row %s: the model gave no text but %r; it counts as a failure", doc.get("id"), results)
+    return response or "", metrics
+
+
+def _is_looping(response: str) -> bool:
+    lines = response.split()
+    return len(lines) > 60 and len(set(lines[-60:])) <= 20
+
+
+def _failure(doc: Mapping[str, Any]) -> Metrics:
+    logger.exception("row %s breaks its scorer; the answer counts as wrong", doc.get("id"))
+    return {"scorer_error": True}
+
+
+def _with_stderr(metrics: Metrics) -> Metrics:
+    """Repeat the values of what is no plain mean under the name of its standard error."""
+    pooled = {f"{name}_stderr": value for name, value in metrics.items() if f"{name}_stderr" in METRICS}
+    return metrics | pooled
+
+
+def pooled_mean(items: Sequence[Any]) -> float | str:
+    """The mean over all verdicts of all prompts; a prompt has one verdict, a list of them, or None."""
+    clusters = _clusters(items)
+    total = sum(n for _, n in clusters)
+    return sum(right for right, _ in clusters) / total if total else UNKNOWN
+
+
+def pooled_stderr(items: Sequence[Any]) -> float | str:
+    """The standard error of `pooled_mean`, clustered by prompt."""
+    stderr = clustered_stderr(_clusters(items))
+    return UNKNOWN if stderr is None else stderr
+
+
+def mean_of_levels(items: Sequence[tuple[bool, Sequence[bool]]]) -> float:
+    """The mean of prompt-level and instruction-level accuracy: the one number that model cards quote."""
+    prompts = sum(prompt for prompt, _ in items) / len(items)
+    verdicts = [verdict for _, instructions in items for verdict in instructions]
+    return (prompts + sum(verdicts) / len(verdicts)) / 2
+
+
+def mean_of_levels_stderr(items: Sequence[tuple[bool, Sequence[bool]]]) -> float | str:
+    """The standard error of `mean_of_levels`.
+
+    Linearised: a prompt contributes half its own verdict and half its instructions' as shares of the average
+    number of instructions a prompt.
+    """
+    per_prompt = sum(len(instructions) for _, instructions in items) / len(items)
+    pooled = float(pooled_mean([instructions for _, instructions in items]))
+    shares = [
+        (prompt + (sum(verdicts) - pooled * len(verdicts)) / per_prompt) / 2 for prompt, verdicts in items
+    ]
+    return pooled_stderr(shares)
+
+
+def warn_when_high(name: str, task: str, aggregation: Callable[..., Any], items: Sequence[Any]) -> Any:
+    """Aggregate a failure rate; a high one is warned about, with the remedy."""
+    rate = aggregation(items)
+    if isinstance(rate, float) and rate > HIGH_RATE:
+        remedy = {
+            "truncated": "raise it with --gen_kwargs max_gen_toks=N, and see completed_strict_acc",
+            "unclosed_think": "raise max_gen_toks, or check that enable_thinking is off",
+            "scorer_error": "see the errors above; these answers count as wrong",
+        }[name]
+        logger.warning("%s: %s is %.1f%% of %d answers: %s", task, name, 100 * rate, len(items), remedy)
+    return rate
+
+
+def _clusters(items: Sequence[Any]) -> list[tuple[float, int]]:
+    """Per prompt that has any: the sum and the number of its verdicts."""
+    known = [item if isinstance(item, list) else [item] for item in items if item is not None]
+    return [(sum(verdicts), len(verdicts)) for verdicts in known]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How a metric's values become one number."""
+
+    aggregation: Callable[..., Any]
+    higher_is_better: bool
+
+
+def _metrics() -> dict[str, Metric]:
+    # The harness knows the standard error of its own `mean`.
+    found = {
+        name: Metric(mean, higher_is_better=True)
+        for name in ("strict_acc", "flexible_acc", "prompt_level_strict_acc", "prompt_level_loose_acc")
+    }
+    found |= {
+        name: Metric(mean, higher_is_better=False)
+        for name in ("no_answer", "timed_out", "empty", "unclosed_think", "looping", "scorer_error")
+    }
+    pooled = ["inst_level_strict_acc", "inst_level_loose_acc", "completed_strict_acc"]
+    pooled += [f"type/{name}" for name in ifeval.INSTRUCTION_IDS]
+    for name in (*pooled, "truncated"):
+        found[name] = Metric(pooled_mean, higher_is_better=name != "truncated")
+        found[f"{name}_stderr"] = Metric(pooled_stderr, higher_is_better=False)
+    found["mean_strict_acc"] = Metric(mean_of_levels, higher_is_better=True)
+    found["mean_strict_acc_stderr"] = Metric(mean_of_levels_stderr, higher_is_better=False)
+    return found
+
+
+METRICS: Mapping[str, Metric] = _metrics()
+"""Every metric of the generating tasks, by the name it has in the harness's results."""
