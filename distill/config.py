@@ -1,0 +1,122 @@
+"""What a training run is told: data, model (TRL's `ModelConfig`) and training, one flat YAML for all three."""
+
+from dataclasses import dataclass, field
+
+from trl import SFTConfig
+
+from distill.fused import OBJECTIVES, Objective
+from lm_eval_tasks.datasets import BENCHMARKS
+from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
+from lm_eval_tasks.errors import UserError
+
+
+def _check(holds: bool, name: str, value: object, remedy: str) -> None:
+    if not holds:
+        raise UserError(f"{name}: {value!r} cannot be used; {remedy}.")
+
+
+@dataclass
+class DataArguments:
+    """Which rows are trained on, and what the teacher reads before each.
+
+    The rows are the same whatever the demonstrations are, and for SFT as well: those of the training split
+    that are neither evaluated, nor one of the fixed demonstrations, nor held out.
+    """
+
+    benchmark: str = field(metadata={"help": f"One of {', '.join(BENCHMARKS)}."})
+    data: str | None = field(
+        default=None, metadata={"help": "hub, sample or a folder; default: ICL_DATA_DIR, else hub."}
+    )
+    num_fewshot: int | None = field(
+        default=None, metadata={"help": "Demonstrations that the teacher reads; default: the benchmark's."}
+    )
+    demonstrations: str = field(
+        default="fixed", metadata={"help": f"How they are chosen: {', '.join(MODES)}."}
+    )
+    demonstration_seed: int = field(default=DEFAULT_SEED, metadata={"help": "Seed of their choice."})
+    enable_thinking: bool = field(default=False, metadata={"help": "Passed to the chat template."})
+    teacher_max_length: int | None = field(
+        default=4096,
+        metadata={
+            "help": "Token budget of the teacher's prompt and answer; whole demonstrations are left out "
+            "of a prompt that exceeds it. The student's budget is max_length."
+        },
+    )
+    max_train_rows: int | None = field(default=None, metadata={"help": "Train on no more rows than this."})
+    eval_rows: int = field(
+        default=32,
+        metadata={
+            "help": "Training rows held out to measure the divergence from the few-shot teacher, before "
+            "training and at every checkpoint; 0: not measured."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Check values that no later step could explain as well."""
+        names = tuple(BENCHMARKS)
+        _check(self.benchmark in names, "benchmark", self.benchmark, f"choose from {', '.join(names)}")
+        _check(
+            self.demonstrations in MODES, "demonstrations", self.demonstrations, f"choose from {', '.join(MODES)}"
+        )
+        if self.num_fewshot is None:
+            self.num_fewshot = BENCHMARKS[self.benchmark].num_fewshot
+        _check(self.num_fewshot >= 0, "num_fewshot", self.num_fewshot, "give 0 or more")
+        _check(self.eval_rows >= 0, "eval_rows", self.eval_rows, "give 0 or more")
+        for name in ("teacher_max_length", "max_train_rows"):
+            value = getattr(self, name)
+            _check(value is None or value > 0, name, value, "give a positive number or leave it out")
+
+
+@dataclass
+class ICLDistillConfig(SFTConfig):
+    """Configuration of `ICLDistillTrainer`: TRL's `SFTConfig` and the distillation's own keys."""
+
+    objective: str = field(
+        default="topk_mse", metadata={"help": f"Divergence from the teacher: {', '.join(OBJECTIVES)}."}
+    )
+    ce_weight: float = field(default=1.0, metadata={"help": "Weight of the gold answer's cross-entropy."})
+    distill_weight: float = field(
+        default=0.5, metadata={"help": "Weight of the divergence (the recipe's lambda)."}
+    )
+    top_k: int = field(default=256, metadata={"help": "Teacher entries seen by topk_mse and topk_kl."})
+    beta: float = field(
+        default=0.0, metadata={"help": "Of jsd: 0 forward KL(teacher || student), 1 reverse KL."}
+    )
+    temperature: float = field(default=1.0, metadata={"help": "Of jsd: both logits are divided by it."})
+    shared_prefix: bool = field(
+        default=True,
+        metadata={"help": "Run what all teacher prompts begin with once, instead of in every row."},
+    )
+    loss_chunk_tokens: int = field(
+        default=256, metadata={"help": "Answer tokens whose logits exist at the same time."}
+    )
+    ddp_find_unused_parameters: bool | None = field(
+        default=False, metadata={"help": "The loss reaches every trained parameter, so DDP need not search."}
+    )
+
+    def __post_init__(self) -> None:
+        """Check the distillation's keys; rows come tokenised, so TRL must not prepare them again."""
+        _check(self.objective in OBJECTIVES, "objective", self.objective, f"choose from {', '.join(OBJECTIVES)}")
+        for name in ("ce_weight", "distill_weight"):
+            _check(getattr(self, name) >= 0, name, getattr(self, name), "give 0 or more")
+        _check(self.ce_weight + self.distill_weight > 0, "ce_weight and distill_weight", 0, "one must be positive")
+        _check(self.top_k > 0, "top_k", self.top_k, "give 1 or more")
+        _check(0 <= self.beta <= 1, "beta", self.beta, "give a number from 0 to 1")
+        _check(self.temperature > 0, "temperature", self.temperature, "give a positive number")
+        _check(self.loss_chunk_tokens > 0, "loss_chunk_tokens", self.loss_chunk_tokens, "give 1 or more")
+        for name in ("packing", "padding_free", "assistant_only_loss"):
+            _check(not getattr(self, name), name, True, "distillation rows are answers after prompts: leave it out")
+        self.remove_unused_columns = False
+        self.dataset_kwargs = {"skip_prepare_dataset": True}
+        super().__post_init__()
+
+    def build_objective(self) -> Objective:
+        """The objective that the keys describe."""
+        return Objective(
+            name=self.objective,
+            ce_weight=self.ce_weight,
+            distill_weight=self.distill_weight,
+            top_k=self.top_k,
+            beta=self.beta,
+            temperature=self.temperature,
+        )

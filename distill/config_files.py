@@ -1,0 +1,134 @@
+"""YAML files and command line -> configuration objects; a mistyped key never passes unnoticed.
+
+`--base_config` is read first, `--config` is laid over it, and any `--key value` over both.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from trl import TrlParser
+
+from lm_eval_tasks.errors import UserError
+
+FILE_OPTIONS = ("--base_config", "--config")
+
+
+class _Parser(TrlParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}.")
+
+
+def parse_run(kinds: Iterable[type], argv: Sequence[str] | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Build one object of each dataclass from files and command line.
+
+    Args:
+        kinds: Dataclasses whose fields are the known keys.
+        argv: The command line; default: the process's own.
+
+    Returns:
+        The objects in the order of `kinds`, and the merged settings that were given.
+
+    Raises:
+        UserError: a file is missing or no mapping; a key is unknown, or its value cannot be read.
+    """
+    parser = _Parser(tuple(kinds))
+    files, rest = _split_files(list(sys.argv[1:] if argv is None else argv))
+    known = {action.dest: action for action in parser._actions if action.dest != "help"}
+    settings: dict[str, Any] = {}
+    for path in files:
+        settings |= _read(path, known)
+    parser.set_defaults_with_config(**settings)
+    objects = _parse(parser, rest, known)
+    return objects, settings | _given(objects, rest, known)
+
+
+def read_settings(paths: Iterable[Path]) -> dict[str, Any]:
+    """The YAML mappings laid over one another, keys unchecked.
+
+    Raises:
+        UserError: a file is missing or no mapping.
+    """
+    settings: dict[str, Any] = {}
+    for path in paths:
+        settings |= _mapping(path)
+    return settings
+
+
+def _split_files(argv: list[str]) -> tuple[list[Path], list[str]]:
+    """The files in the order of `FILE_OPTIONS`, and everything else."""
+    # Abbreviations are off: `--conf` must not silently be something else.
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in FILE_OPTIONS:
+        parser.add_argument(option, type=Path)
+    found, rest = parser.parse_known_args(argv)
+    return [path for path in (found.base_config, found.config) if path is not None], rest
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the config file {path} ({error.strerror}).") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not readable as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(loaded, dict):
+        raise UserError(f"{path} must hold 'key: value' lines, not {type(loaded).__name__}.")
+    return loaded
+
+
+def _read(path: Path, known: Mapping[str, argparse.Action]) -> dict[str, Any]:
+    settings = _mapping(path)
+    for key, value in settings.items():
+        if key not in known:
+            raise UserError(f"{path}: unknown key {key!r}; {_hint(str(key), known)}")
+        settings[key] = _converted(path, key, value, known[key])
+    return settings
+
+
+def _converted(path: Path, key: str, value: Any, action: argparse.Action) -> Any:
+    """`value` as the command line would have read it."""
+    if value is None or isinstance(value, dict):
+        return value
+    many = isinstance(value, list)
+    if many and action.nargs not in ("+", "*"):
+        raise UserError(f"{path}: key {key!r} takes one value, not the list {value!r}.")
+    read = action.type if callable(action.type) else str
+    try:
+        values = [read(item if isinstance(item, str) else str(item)) for item in (value if many else [value])]
+    except (TypeError, ValueError, argparse.ArgumentTypeError):
+        kind = getattr(read, "__name__", "value")
+        raise UserError(f"{path}: key {key!r} has the value {value!r}, which is no {kind}.") from None
+    if action.choices is not None and not set(values) <= set(action.choices):
+        raise UserError(f"{path}: key {key!r} is {value!r}; choose from {', '.join(map(str, action.choices))}.")
+    return values if many else values[0]
+
+
+def _parse(parser: _Parser, argv: list[str], known: Mapping[str, argparse.Action]) -> tuple[Any, ...]:
+    flags = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    for flag in flags:
+        name = flag[2:].replace("-", "_")
+        if name not in known and name.removeprefix("no_") not in known and name != "help":
+            raise UserError(f"unknown option {flag}; {_hint(name, known)}")
+    # Given bare, it means: wherever the run was interrupted.
+    if argv and "--resume_from_checkpoint" in argv:
+        at = argv.index("--resume_from_checkpoint") + 1
+        if at == len(argv) or argv[at].startswith("--"):
+            argv = [*argv[:at], "auto", *argv[at:]]
+    return parser.parse_args_into_dataclasses(args=argv)
+
+
+def _given(objects: tuple[Any, ...], argv: list[str], known: Mapping[str, argparse.Action]) -> dict[str, Any]:
+    """The settings that the command line names, as they were understood."""
+    names = {word[2:].partition("=")[0].replace("-", "_") for word in argv if word.startswith("--")}
+    names = {name if name in known else name.removeprefix("no_") for name in names}
+    return {name: getattr(part, name) for part in objects for name in sorted(names) if hasattr(part, name)}
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=3)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else "see --help for the known keys."

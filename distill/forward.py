@@ -1,0 +1,78 @@
+"""A causal language model run up to, not through, its vocabulary projection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from distill.fused import Head
+from lm_eval_tasks.errors import UserError
+
+
+def hidden_states(model: nn.Module, head: nn.Module, mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
+    """Last hidden states `[N, H]` at the N positions that `mask` `[B, S]` selects, row by row.
+
+    Args:
+        model: The model as it is called in training, wrapped or not.
+        head: Its vocabulary projection (`get_output_embeddings()` of the unwrapped model).
+        mask: See `distill.collator.predicting`.
+        inputs: Passed to the model.
+    """
+    with _bypassed(head, mask):
+        return model(**inputs).logits
+
+
+@contextmanager
+def _bypassed(head: nn.Module, mask: torch.Tensor) -> Iterator[None]:
+    """The head passes on its input at `mask`; the model returns that in the place of logits.
+
+    Hooks work alike under DDP, FSDP2, ZeRO-3 and PEFT: the wrapped model is called as always, and what the
+    loss is made of is an output of its forward pass, which FSDP2 needs in order to bring back its shards.
+    """
+    selected: list[torch.Tensor] = []
+
+    def shorten(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        selected.append(args[0][mask])
+        return (args[0][:1, :1].detach(),)
+
+    def replace(module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        return selected.pop()
+
+    handles = [head.register_forward_pre_hook(shorten), head.register_forward_hook(replace)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def head_of(module: nn.Module) -> Head:
+    """The parameters of a vocabulary projection."""
+    return Head(module.weight, getattr(module, "bias", None))
+
+
+def check_head(model: nn.Module) -> nn.Module:
+    """The vocabulary projection of `model`, after checking that it alone turns hidden states into logits.
+
+    Raises:
+        UserError: the model scales or caps its logits afterwards.
+    """
+    head = model.get_output_embeddings()
+    ids = torch.arange(2, device=head.weight.device)[None]
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            hidden = hidden_states(model, head, torch.ones_like(ids, dtype=torch.bool), input_ids=ids)
+            expected = model(input_ids=ids).logits[0].float()
+    finally:
+        model.train(training)
+    if not torch.allclose(head_of(head).logits(hidden), expected, rtol=1e-2, atol=1e-2):
+        raise UserError(
+            f"model {model.config.name_or_path!r} ({model.config.model_type}) alters its logits after the "
+            "vocabulary projection (soft-capping or scaling), which distillation does not support. Use a model "
+            "without, such as Llama, Qwen, SmolLM or Gemma 3."
+        )
+    return head

@@ -1,0 +1,211 @@
+"""What the launchers share: from parsed arguments to a finished run."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from accelerate import PartialState
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, TrainerCallback
+from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
+
+from distill.checkpoints import resume_path
+from distill.collator import DistillCollator
+from distill.config import DataArguments
+from distill.data import TrainingData, load_training_data
+from distill.demo_model import resolve_model
+from distill.divergence import DivergenceCallback, DivergenceMeter
+from distill.forward import check_head
+from distill.teacher import build_teacher
+from lm_eval_tasks import __version__
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import write_json, write_text
+
+SETTINGS_FILE = "run_config.yaml"
+PROVENANCE_FILE = "provenance.json"
+_LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run before its trainer exists.
+
+    Attributes:
+        data_args: Which rows and demonstrations.
+        model_args: TRL's model and PEFT keys.
+        args: TRL's `SFTConfig`, or a subclass.
+        settings: What the files and the command line gave, merged.
+        tokenizer: The model's.
+        data: Tokenised rows.
+    """
+
+    data_args: DataArguments
+    model_args: ModelConfig
+    args: SFTConfig
+    settings: dict[str, Any]
+    tokenizer: PreTrainedTokenizerBase
+    data: TrainingData
+
+
+def run_or_exit(main: Callable[[], None]) -> None:
+    """Run a launcher's `main`; bad input ends the process with one paragraph and code 2."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(_complaint(error))
+
+
+def _complaint(error: UserError) -> int:
+    if PartialState().is_main_process:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+    return 2
+
+
+def prepare(data_args: DataArguments, model_args: ModelConfig, args: SFTConfig, settings: dict[str, Any]) -> Run:
+    """Resolve the model, load tokenizer and rows, and say what was found.
+
+    Raises:
+        UserError: the model or the data cannot be loaded.
+    """
+    if not model_args.model_name_or_path:
+        raise UserError("model_name_or_path is missing: name a hub model, a folder, or 'demo'.")
+    with PartialState().local_main_process_first():
+        model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
+    tokenizer = load_tokenizer(model_args, args)
+    data = load_training_data(data_args, tokenizer, max_length=args.max_length, seed=args.seed)
+    args.model_init_kwargs = (args.model_init_kwargs or {}) | {
+        "revision": model_args.model_revision,
+        "attn_implementation": model_args.attn_implementation,
+        "dtype": model_args.dtype,
+    }
+    state = PartialState()
+    if state.is_main_process:
+        print(f"world size {state.num_processes}", flush=True)
+        print(f"training rows: {data.record['train']}; held out: {data.record['held_out']}", flush=True)
+    return Run(data_args, model_args, args, settings, tokenizer, data)
+
+
+def load_tokenizer(model_args: ModelConfig, args: SFTConfig) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with the chat template and end token that `args` may name.
+
+    Raises:
+        UserError: there is none under that name.
+    """
+    name = str(model_args.model_name_or_path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=model_args.model_revision)
+        if args.chat_template_path:
+            tokenizer.chat_template = _chat_template(args.chat_template_path)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"model_name_or_path: cannot load the tokenizer of {name!r} ({reason}). Give a folder with a saved "
+            "model, a hub name that this machine can reach, or 'demo' for the embedded model."
+        ) from None
+    if args.eos_token:
+        tokenizer.eos_token = args.eos_token
+    # Done here, before the rows are tokenised; the trainer need not do it again.
+    args.chat_template_path = None
+    return tokenizer
+
+
+def _chat_template(path: str) -> str:
+    if path.endswith((".jinja", ".j2")):
+        return Path(path).read_text(encoding="utf-8")
+    return AutoTokenizer.from_pretrained(path).chat_template
+
+
+def model_arguments(run: Run) -> dict[str, Any]:
+    """The arguments of SFTTrainer that describe the model."""
+    return {
+        "model": run.model_args.model_name_or_path,
+        "processing_class": run.tokenizer,
+        "peft_config": get_peft_config(run.model_args),
+        "quantization_config": get_quantization_config(run.model_args),
+    }
+
+
+def train(trainer: SFTTrainer, run: Run) -> None:
+    """Record what the run is, train (or go on), and leave the last checkpoint complete.
+
+    Raises:
+        UserError: it was to go on from a checkpoint that is incomplete, or was made from other data.
+    """
+    output_dir = Path(run.args.output_dir)
+    checkpoint = resume_path(run.args.resume_from_checkpoint, output_dir)
+    provenance = _provenance(run, trainer)
+    if checkpoint is not None:
+        _check_same_run(provenance, Path(checkpoint).parent / PROVENANCE_FILE)
+    if trainer.is_world_process_zero():
+        # A plain dump keeps settings readable by the next run's --config.
+        write_text(output_dir / SETTINGS_FILE, yaml.safe_dump(run.settings, sort_keys=False))
+        write_json(output_dir / PROVENANCE_FILE, provenance)
+        run.tokenizer.save_pretrained(output_dir)
+    trainer.add_callback(RowCountsCallback(trainer, run.data))
+    if run.data.held_out:
+        trainer.add_callback(_divergence_callback(trainer, run))
+    trainer.train(resume_from_checkpoint=checkpoint)
+    if run.args.push_to_hub:
+        trainer.push_to_hub()
+
+
+class RowCountsCallback(TrainerCallback):
+    """Logs once what the rows lost to their budgets."""
+
+    def __init__(self, trainer: SFTTrainer, data: TrainingData) -> None:
+        """Attach to a trainer."""
+        self._trainer = trainer
+        counts = data.record["train"]
+        self._logs = {
+            "train_rows": counts["rows"],
+            "rows_dropped": counts["over_student_budget"] + counts["over_teacher_budget"],
+            "demonstrations_dropped": counts["demonstrations_dropped"],
+        }
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Log, unless the interrupted run has."""
+        if state.global_step == 0:
+            self._trainer.log(dict(self._logs))
+
+
+def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
+    head = check_head(trainer.model)
+    teacher = build_teacher(trainer.model, head, prefix_ids=run.data.held_out_prefix)
+    meter = DivergenceMeter(
+        run.data.held_out,
+        DistillCollator.of(run.tokenizer),
+        teacher,
+        batch_size=run.args.per_device_eval_batch_size,
+    )
+    return DivergenceCallback(trainer, meter, head, run.args.output_dir)
+
+
+def _provenance(run: Run, trainer: SFTTrainer) -> dict[str, Any]:
+    return {
+        "model": run.settings.get("model_name_or_path"),
+        "revision": run.model_args.model_revision,
+        "seed": run.args.seed,
+        "world_size": trainer.accelerator.num_processes,
+        "trainer": type(trainer).__name__,
+        "data": run.data.record,
+        "versions": {"icl-distill": __version__} | {name: version(name) for name in _LIBRARIES},
+        "resumed": bool(run.args.resume_from_checkpoint) and os.path.isdir(run.args.output_dir),
+    }
+
+
+def _check_same_run(provenance: dict[str, Any], path: Path) -> None:
+    """Refuse to go on from a checkpoint of another run."""
+    if not path.is_file():
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("model", "seed", "trainer", "data"):
+        if before.get(name) != provenance[name]:
+            raise UserError(
+                f"resume_from_checkpoint: {path} says that the checkpoint's run had {name} {before.get(name)!r}, "
+                f"and this one has {provenance[name]!r}. Give the same settings, or another output_dir."
+            )

@@ -1,0 +1,146 @@
+"""`ICLDistillTrainer`: TRL's `SFTTrainer` with a teacher that reads demonstrations."""
+
+import time
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+from trl import SFTTrainer
+
+from distill.collator import IGNORED, Batch, DistillCollator, assert_aligned, predicting
+from distill.config import ICLDistillConfig
+from distill.forward import check_head, head_of, hidden_states
+from distill.fused import ObjectiveSums, fused_objective
+from distill.teacher import build_teacher
+
+
+class ICLDistillTrainer(SFTTrainer):
+    """Trains a student without demonstrations to predict as a teacher that reads them.
+
+    `train_dataset` holds rows of `distill.rows.Row`. Everything else is SFTTrainer's: PEFT, accelerate,
+    callbacks, checkpoints, `report_to`, `push_to_hub`.
+    """
+
+    # The loss is divided by the answer tokens of the whole accumulated batch.
+    loss_is_scaled_for_ga = True
+    _tag_names = ("trl", "icl-distill")
+
+    def __init__(
+        self,
+        model: Any,
+        args: ICLDistillConfig,
+        *,
+        processing_class: PreTrainedTokenizerBase,
+        teacher_prefix: list[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Build the trainer.
+
+        Args:
+            model: As SFTTrainer's: a name, a folder, or a model.
+            args: The configuration.
+            processing_class: The tokenizer that the rows were made with.
+            teacher_prefix: Tokens that the teacher prompts begin with; run once when `shared_prefix` is on.
+            kwargs: Passed to SFTTrainer, such as `train_dataset`, `peft_config` and `callbacks`.
+        """
+        super().__init__(
+            model,
+            args,
+            processing_class=processing_class,
+            data_collator=DistillCollator.of(processing_class),
+            **kwargs,
+        )
+        # SFTTrainer's own loss takes the count as well; without it the trainer would not count at all.
+        self.model_accepts_loss_kwargs = True
+        self.head = check_head(self.model)
+        self.objective = args.build_objective()
+        self.teacher = build_teacher(
+            self.model, self.head, prefix_ids=teacher_prefix or [], shared_prefix=args.shared_prefix
+        )
+        self._sums: dict[str, dict[str, torch.Tensor]] = {"train": {}, "eval": {}}
+        self._training_seconds = 0.0
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """One micro-batch forward and backward, timed."""
+        begun = time.perf_counter()
+        loss = super().training_step(*args, **kwargs)
+        self._training_seconds += time.perf_counter() - begun
+        return loss
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """The objective summed over the batch's answer tokens, divided by `num_items_in_batch`."""
+        assert_aligned(inputs)
+        labels = inputs["labels"]
+        hidden = hidden_states(
+            model,
+            self.head,
+            predicting(labels),
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            use_cache=False,
+        )
+        with self.accelerator.autocast():
+            sums = fused_objective(
+                hidden,
+                head_of(self.head),
+                labels[labels != IGNORED],
+                self.teacher.targets(inputs),
+                self.objective,
+                chunk_tokens=self.args.loss_chunk_tokens,
+            )
+        self._count(sums, inputs)
+        if num_items_in_batch is None:
+            return sums.loss / sums.tokens
+        loss = sums.loss / num_items_in_batch
+        # The count is over all processes, while DDP averages their gradients.
+        return loss * self.accelerator.num_processes if self.args.average_tokens_across_devices else loss
+
+    def prediction_step(
+        self, model: nn.Module, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[torch.Tensor, None, None]:
+        """The loss of one evaluation batch; logits are never made whole, so there are none to return."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad():
+            return self.compute_loss(model, inputs), None, None
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means per answer token since the last log, over all processes."""
+        mode = "train" if self.model.training else "eval"
+        prefix = "" if mode == "train" else "eval_"
+        logs |= {f"{prefix}{name}": value for name, value in self._means(mode).items()}
+        super().log(logs, start_time)
+
+    def _count(self, sums: ObjectiveSums, inputs: Batch) -> None:
+        counted = {
+            "ce": sums.ce,
+            "divergence": sums.divergence,
+            "top1_agreement": sums.agreement,
+            "answer_tokens": sums.tokens,
+            "student_tokens": inputs["attention_mask"].sum(),
+        }
+        totals = self._sums["train" if self.model.training else "eval"]
+        for name, value in counted.items():
+            value = value.detach().double()
+            totals[name] = totals[name] + value if name in totals else value
+
+    def _means(self, mode: str) -> dict[str, float]:
+        totals = self._sums[mode]
+        if not totals:
+            return {}
+        summed = self.accelerator.reduce(torch.stack(list(totals.values())), "sum").tolist()
+        values = defaultdict(float, zip(totals, summed, strict=True))
+        self._sums[mode] = {}
+        means = {name: values[name] / values["answer_tokens"] for name in ("ce", "divergence", "top1_agreement")}
+        if mode == "train":
+            means["tokens_per_second"] = values["student_tokens"] / self._training_seconds
+            self._training_seconds = 0.0
+        return means
+
