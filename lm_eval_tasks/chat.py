@@ -20,7 +20,9 @@ logger = logging.getLogger(__name__)
 OPEN_THINK = "<think>"
 
 
-def render_chat(tokenizer: Any, messages: Sequence[Message], *, enable_thinking: bool, **template: Any) -> str:
+def render_chat(
+    tokenizer: Any, messages: Sequence[Message], *, enable_thinking: bool, **template: Any
+) -> str:
     """The prompt that `tokenizer`'s chat template makes of `messages`, up to where the answer begins.
 
     Args:
@@ -83,7 +85,9 @@ class ModelChat:
         probe = apply_chat_template([{"role": "user", "content": "?"}], add_generation_prompt=True)
         self.renders_here = isinstance(probe, str) and self.tokenizer is not None
         if not self.renders_here:
-            logger.warning("the server renders the chat: enable_thinking=%s cannot be passed", enable_thinking)
+            logger.warning(
+                "the server renders the chat: enable_thinking=%s cannot be passed", enable_thinking
+            )
 
     def render(self, messages: Sequence[Message]) -> Any:
         """The prompt as text; as the harness's JSON wrapper where the server renders.
@@ -96,6 +100,8 @@ class ModelChat:
         text = render_chat(self.tokenizer, messages, enable_thinking=self._enable_thinking, **self._template)
         opens = text.rstrip().endswith(OPEN_THINK)
         if opens and not self.opens_thinking and not self._enable_thinking:
-            logger.warning("the chat template opens <think> although enable_thinking is false: it cannot be off")
+            logger.warning(
+                "the chat template opens <think> although enable_thinking is false: it cannot be off"
+            )
         self.opens_thinking = opens
         return text

@@ -36,7 +36,12 @@ class TaskOptions:
             raise UserError(
                 f"metadata: demonstrations is {self.demonstrations!r}; choose from {', '.join(MODES)}."
             )
-        for name, kind in (("data", str), ("pool", str), ("demonstration_seed", int), ("enable_thinking", bool)):
+        for name, kind in (
+            ("data", str),
+            ("pool", str),
+            ("demonstration_seed", int),
+            ("enable_thinking", bool),
+        ):
             value = getattr(self, name)
             if value is not None and type(value) is not kind:
                 raise UserError(f"metadata: {name} is {value!r}; it must be of type {kind.__name__}.")

@@ -9,25 +9,24 @@ first one's standard error, which by itself it computes for plain means only.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from lm_eval.api.metrics import mean
 
-from lm_eval_tasks.scoring import csqa, gsm8k, ifeval, math, thinking
+from lm_eval_tasks.scoring import csqa, diagnostics, gsm8k, ifeval, math
 from lm_eval_tasks.scoring.answers import AnswerVerdict
 from lm_eval_tasks.scoring.statistics import clustered_stderr
+from lm_eval_tasks.scoring.thinking import split_thinking
 
 logger = logging.getLogger(__name__)
 
 Metrics = dict[str, Any]
 Scorer = Callable[..., Metrics]
+Verdict = TypeVar("Verdict")
 
 UNKNOWN = "N/A"
 """The harness's own word where there is no number."""
-
-HIGH_RATE = 0.05
-"""Failures of one kind above this share are warned about: they make the score misleading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +42,57 @@ class Circumstances:
     opens_thinking: bool = False
 
 
-def score_gsm8k(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = Circumstances()) -> Metrics:
+NOTHING_SPECIAL = Circumstances()
+
+
+def score_gsm8k(
+    doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = NOTHING_SPECIAL
+) -> Metrics:
     """GSM8K's metrics of one answer."""
     return _score_answer(doc, results, at, gsm8k.score)
 
 
-def score_math(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = Circumstances()) -> Metrics:
+def score_math(
+    doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = NOTHING_SPECIAL
+) -> Metrics:
     """MATH's metrics of one answer."""
     return _score_answer(doc, results, at, math.score)
 
 
-def score_csqa(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = Circumstances()) -> Metrics:
+def score_csqa(
+    doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = NOTHING_SPECIAL
+) -> Metrics:
     """CommonsenseQA's metrics of one answer."""
     return _score_answer(doc, results, at, csqa.score, doc["choices"])
 
 
-def score_ifeval(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = Circumstances()) -> Metrics:
-    """IFEval's metrics of one answer: the four numbers, and a list of strict verdicts per instruction type."""
-    response, metrics = _diagnose(doc, results, at)
+def score_ifeval(
+    doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances = NOTHING_SPECIAL
+) -> Metrics:
+    """IFEval's metrics of one answer: the four numbers, and the strict verdicts on each instruction type."""
+    response = _text(results)
+    thought = split_thinking(response or "", opened_in_prompt=at.opens_thinking)
     ids = doc["instruction_id_list"]
-    try:
-        answer = thinking.split_thinking(response, opened_in_prompt=at.opens_thinking).answer
-        verdict = ifeval.check(
-            answer, instruction_id_list=ids, kwargs=doc["kwargs"], prompt=doc["prompt"]
+
+    def check() -> ifeval.IFEvalVerdict:
+        return ifeval.check(
+            thought.answer, instruction_id_list=ids, kwargs=doc["kwargs"], prompt=doc["prompt"]
         )
-    except Exception:  # whatever one row does to a scorer, the run goes on
-        metrics |= _failure(doc)
-        verdict = ifeval.IFEvalVerdict((False,) * len(ids), (False,) * len(ids))
+
+    failed = ifeval.IFEvalVerdict((False,) * len(ids), (False,) * len(ids))
+    verdict, error = _guarded(doc, response, check, failed)
     strict, loose = list(verdict.inst_level_strict), list(verdict.inst_level_loose)
-    completed = None if at.truncated is not False else verdict.prompt_level_strict
-    metrics |= {
+    metrics = {
         "prompt_level_strict_acc": verdict.prompt_level_strict,
         "inst_level_strict_acc": strict,
         "prompt_level_loose_acc": verdict.prompt_level_loose,
         "inst_level_loose_acc": loose,
         "mean_strict_acc": [verdict.prompt_level_strict, strict],
-        "completed_strict_acc": completed,
+        "completed_strict_acc": verdict.prompt_level_strict if at.truncated is False else None,
+        "scorer_error": error,
     }
+    metrics |= asdict(diagnostics.flag(response or "", thought, truncated=at.truncated))
+    del metrics["no_answer"]  # IFEval extracts none
     for name in ifeval.INSTRUCTION_IDS:
         metrics[f"type/{name}"] = [ok for ok, id in zip(strict, ids, strict=True) if id == name] or None
     return _with_stderr(metrics)
@@ -93,47 +106,43 @@ def _score_answer(
     *more: Any,
 ) -> Metrics:
     """Metrics of an answer that is right or wrong."""
-    response, metrics = _diagnose(doc, results, at)
-    try:
-        verdict = score(response, doc["target"], *more, opened_in_prompt=at.opens_thinking)
-    except Exception:  # whatever one row does to a scorer, the run goes on
-        metrics |= _failure(doc)
-        verdict = AnswerVerdict(strict=False, flexible=False, answer=None)
-    metrics |= {
+    response = _text(results)
+    thought = split_thinking(response or "", opened_in_prompt=at.opens_thinking)
+
+    def judge() -> AnswerVerdict:
+        return score(response, doc["target"], *more, opened_in_prompt=at.opens_thinking)
+
+    failed = AnswerVerdict(strict=False, flexible=False, answer=None)
+    verdict, error = _guarded(doc, response, judge, failed)
+    metrics = {
         "strict_acc": verdict.strict,
         "flexible_acc": verdict.flexible,
-        "no_answer": verdict.no_answer,
-        "completed_strict_acc": None if at.truncated is not False else verdict.strict,
+        "completed_strict_acc": verdict.strict if at.truncated is False else None,
+        "scorer_error": error,
     }
     if doc["benchmark"] == "math":
         metrics["timed_out"] = verdict.timed_out
-    return _with_stderr(metrics)
+    flags = diagnostics.flag(response or "", thought, no_answer=verdict.no_answer, truncated=at.truncated)
+    return _with_stderr(metrics | asdict(flags))
 
 
-def _diagnose(doc: Mapping[str, Any], results: Sequence[Any], at: Circumstances) -> tuple[str, Metrics]:
-    """The raw answer and what is wrong with it in itself."""
-    response = results[0] if results and isinstance(results[0], str) else None
-    parts = thinking.split_thinking(response or "", opened_in_prompt=at.opens_thinking)
-    metrics = {
-        "empty": not parts.answer.strip(),
-        "unclosed_think": parts.unclosed,
-        "looping": _is_looping(response or ""),
-        "truncated": at.truncated,
-        "scorer_error": response is None,
-    }
+def _text(results: Sequence[Any]) -> str | None:
+    """The raw answer; None where the model gave no text, as an API may."""
+    return results[0] if results and isinstance(results[0], str) else None
+
+
+def _guarded(
+    doc: Mapping[str, Any], response: str | None, judge: Callable[[], Verdict], failed: Verdict
+) -> tuple[Verdict, bool]:
+    """The verdict, and whether there is none: one bad row counts as wrong and does not end the run."""
     if response is None:
-        logger.error("row %s: the model gave no text but %r; it counts as a failure", doc.get("id"), results)
-    return response or "", metrics
-
-
-def _is_looping(response: str) -> bool:
-    lines = response.split()
-    return len(lines) > 60 and len(set(lines[-60:])) <= 20
-
-
-def _failure(doc: Mapping[str, Any]) -> Metrics:
-    logger.exception("row %s breaks its scorer; the answer counts as wrong", doc.get("id"))
-    return {"scorer_error": True}
+        logger.error("%s row %s: the model gave no text; it counts as wrong", doc["benchmark"], doc["id"])
+        return failed, True
+    try:
+        return judge(), False
+    except Exception:  # whatever one row does to a scorer
+        logger.exception("%s row %s breaks its scorer and counts as wrong", doc["benchmark"], doc["id"])
+        return failed, True
 
 
 def _with_stderr(metrics: Metrics) -> Metrics:
@@ -179,7 +188,7 @@ def mean_of_levels_stderr(items: Sequence[tuple[bool, Sequence[bool]]]) -> float
 def warn_when_high(name: str, task: str, aggregation: Callable[..., Any], items: Sequence[Any]) -> Any:
     """Aggregate a failure rate; a high one is warned about, with the remedy."""
     rate = aggregation(items)
-    if isinstance(rate, float) and rate > HIGH_RATE:
+    if isinstance(rate, float) and rate > diagnostics.TRUNCATED_WARNING_RATE:
         remedy = {
             "truncated": "raise it with --gen_kwargs max_gen_toks=N, and see completed_strict_acc",
             "unclosed_think": "raise max_gen_toks, or check that enable_thinking is off",
