@@ -1,0 +1,166 @@
+"""The checkpoints of a sweep: found on disk, told apart, and looked over before an engine starts."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lm_eval_tasks.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One saved step of one condition.
+
+    Attributes:
+        condition: Name of its training condition.
+        step: Optimiser step.
+        folder: Where it is.
+        kind: `adapter` (LoRA and the like, PEFT's format) or `full` weights.
+    """
+
+    condition: str
+    step: int
+    folder: Path
+    kind: Literal["adapter", "full"]
+
+
+def find_checkpoints(
+    base_dir: Path, conditions: Sequence[str], steps: Sequence[int] | None
+) -> tuple[list[Checkpoint], list[str]]:
+    """The wanted checkpoints that can be evaluated, adapters first, and one paragraph for each that cannot.
+
+    Args:
+        base_dir: Holds one folder per condition, each with `checkpoint-{step}` folders.
+        conditions: Names of those folders.
+        steps: Wanted steps; None: all that exist.
+
+    Raises:
+        UserError: `base_dir` is no folder.
+    """
+    if not base_dir.is_dir():
+        raise UserError(f"--base_dir {base_dir} is not a folder. Train first, or name the runs' folder.")
+    found, problems = [], []
+    for condition in conditions:
+        folder = base_dir / condition
+        existing = _existing_steps(folder)
+        if not existing:
+            problems.append(_nothing_saved(folder, condition, base_dir))
+            continue
+        for step in existing if steps is None else steps:
+            if step not in existing:
+                listed = ", ".join(map(str, existing))
+                problems.append(
+                    f"condition {condition!r} has no step {step}: {folder}/checkpoint-{step} does not exist. "
+                    f"Steps that exist: {listed}. Choose among them with --checkpoint_steps, or train on."
+                )
+                continue
+            try:
+                found.append(_inspect(condition, step, folder / f"checkpoint-{step}"))
+            except UserError as error:
+                problems.append(str(error))
+    # Adapters share the loaded base; full weights each need the memory for themselves.
+    return sorted(found, key=lambda checkpoint: checkpoint.kind), problems
+
+
+def changes_nothing(folder: Path) -> bool:
+    """Whether an adapter's weights leave the base as it is: every LoRA `B` matrix is zero.
+
+    Weights of another kind beside them (saved modules, other adapter types) count as a change.
+    """
+    seen = False
+    for name, tensor in _tensors(folder):
+        if "lora_A" in name or "lora_embedding_A" in name:
+            continue
+        seen = True
+        if "lora_B" not in name and "lora_embedding_B" not in name:
+            return False
+        if bool(tensor.any()):
+            return False
+    return seen
+
+
+def _existing_steps(folder: Path) -> list[int]:
+    matches = (_NAME.fullmatch(path.name) for path in folder.glob("checkpoint-*") if path.is_dir())
+    return sorted(int(match.group(1)) for match in matches if match)
+
+
+def _nothing_saved(folder: Path, condition: str, base_dir: Path) -> str:
+    others = sorted(path.parent.name for path in base_dir.glob("*/checkpoint-*"))
+    known = f"Conditions with checkpoints: {', '.join(dict.fromkeys(others))}." if others else "Train first."
+    return f"condition {condition!r}: {folder} holds no checkpoint-* folder. {known}"
+
+
+def _inspect(condition: str, step: int, folder: Path) -> Checkpoint:
+    """Tell adapter from full weights and see that the files are whole.
+
+    Raises:
+        UserError: a file is missing or cut short, or the adapter changes nothing.
+    """
+    from safetensors import SafetensorError
+
+    if (folder / "adapter_config.json").is_file():
+        _readable_json(folder / "adapter_config.json")
+        try:
+            silent = changes_nothing(folder)
+        except (OSError, SafetensorError) as error:
+            raise _damaged(folder, f"its adapter weights cannot be read ({error})") from None
+        if silent:
+            raise UserError(
+                f"{folder}: the adapter changes nothing: every lora_B matrix is zero, so its scores would be "
+                "the base model's. It was saved before the first optimiser step, or training missed it."
+            )
+        return Checkpoint(condition, step, folder, "adapter")
+    _readable_json(folder / "config.json")
+    try:
+        _whole_weights(folder)
+    except (OSError, SafetensorError) as error:
+        raise _damaged(folder, f"its weights cannot be read ({error})") from None
+    return Checkpoint(condition, step, folder, "full")
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, "torch.Tensor"]]:
+    from safetensors import safe_open
+
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118 - safetensors' handle is no mapping
+            yield name, file.get_tensor(name)
+
+
+def _readable_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise _damaged(path.parent, f"{path.name} is missing")
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise _damaged(path.parent, f"{path.name} is not readable as JSON ({error})") from None
+
+
+def _whole_weights(folder: Path) -> None:
+    """Every shard is there, and as long as its header says (safetensors checks that on opening)."""
+    from safetensors import safe_open
+
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = sorted(set(_readable_json(index).get("weight_map", {}).values()))
+    else:
+        shards = ["model.safetensors"]
+    for shard in shards:
+        if not (folder / shard).is_file():
+            raise _damaged(folder, f"{shard} is missing")
+        with safe_open(folder / shard, framework="pt") as file:
+            file.keys()
+
+
+def _damaged(folder: Path, reason: str) -> UserError:
+    return UserError(
+        f"{folder} is not a whole checkpoint: {reason}. Save it again, or leave its step out of "
+        "--checkpoint_steps."
+    )

@@ -1,0 +1,73 @@
+"""What was evaluated, and with which software: short digests and version numbers."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lm_eval_tasks import __version__
+
+_PACKAGES = ("lm_eval", "transformers", "torch", "trl", "peft", "vllm", "accelerate", "datasets")
+_WEIGHTS = ("*.safetensors", "*.bin")
+_PIECE = 1 << 16
+_PIECES = 256
+"""Of a weight file above 16 MB (pieces x piece), as many evenly spaced pieces are read."""
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python, of ourselves and of the packages that decide numbers; None: not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version(), "icl_distill": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (first 16 hex digits) of text, or of a JSON-like value."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def digest_all(texts: Iterable[str]) -> str:
+    """SHA-256 (first 16 hex digits) of texts in order."""
+    return digest(list(texts))
+
+
+def model_fingerprint(folder: Path) -> str:
+    """A digest of a model's or an adapter's folder: its config, and names, sizes and content of its weights.
+
+    Of large weight files, 16 MB in evenly spaced pieces stand for the content: training moves nearly every
+    weight, so two steps of one run differ there, and 140 GB of weights take seconds.
+    """
+    sha = hashlib.sha256()
+    for name in ("config.json", "adapter_config.json"):
+        if (folder / name).is_file():
+            sha.update(_stable_config(folder / name))
+    for path in sorted({path for pattern in _WEIGHTS for path in folder.glob(pattern)}):
+        size = path.stat().st_size
+        sha.update(f"{path.name}:{size}".encode())
+        stride = max(_PIECE, size // _PIECES)
+        with path.open("rb") as file:
+            for offset in range(0, size, stride):
+                file.seek(offset)
+                sha.update(file.read(_PIECE))
+            file.seek(max(0, size - _PIECE))
+            sha.update(file.read(_PIECE))
+    return sha.hexdigest()[:16]
+
+
+def _stable_config(path: Path) -> bytes:
+    """A config without what names its place or the software that wrote it: a copy is the same model."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        return path.read_bytes()
+    for name in ("_name_or_path", "transformers_version", "base_model_name_or_path", "peft_version"):
+        config.pop(name, None)
+    return json.dumps(config, sort_keys=True).encode()

@@ -1,0 +1,219 @@
+"""One measurement: a loaded model, a benchmark, k demonstrations -> rows and what they sum up to."""
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lm_eval.evaluator import simple_evaluate
+from lm_eval.tasks import TaskManager
+
+from distill.evaluate.benchmarks import DIAGNOSTICS, SCORES
+from distill.evaluate.fingerprints import digest, digest_all, versions
+from distill.evaluate.replies import Reply
+from distill.evaluate.settings import EvalSettings
+from lm_eval_tasks import TASK_DIR
+from lm_eval_tasks.datasets import load_evaluation, load_pool, resolve_source
+from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.schemas import fingerprint
+from lm_eval_tasks.scoring.statistics import clustered_stderr, effective_n, wilson_interval
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is measured on a model.
+
+    Attributes:
+        benchmark: `gsm8k`, `csqa`, `math` or `ifeval`.
+        num_fewshot: Demonstrations in the prompt.
+        data: Source, number and fingerprint of the evaluated rows.
+        shown: Number of demonstrations; with any, mode, seed, source and fingerprint of their pool.
+    """
+
+    benchmark: str
+    num_fewshot: int
+    data: Mapping[str, Any]
+    shown: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """Such as `gsm8k 8-shot`."""
+        return f"{self.benchmark} {self.num_fewshot}-shot"
+
+
+def prepare(settings: EvalSettings, benchmark: str, num_fewshot: int) -> Question:
+    """Load what would be asked, so that a fault shows before an engine is started.
+
+    Raises:
+        UserError: unknown benchmark, data not reachable, a malformed row, or a pool that is too small.
+    """
+    examples = load_evaluation(benchmark, settings.data)
+    evaluated = examples[: settings.n_samples]
+    data = {
+        "source": resolve_source(settings.data),
+        "rows": len(evaluated),
+        "rows_in_split": len(examples),
+        "fingerprint": fingerprint(evaluated),
+    }
+    shown: dict[str, Any] = {"num_fewshot": num_fewshot}
+    if num_fewshot:
+        # As the task does it, no row of the whole evaluation split is shown.
+        rows, source = load_pool(benchmark, settings.data)
+        pool, _ = without_overlap(rows, examples)
+        DemonstrationPicker(pool, num_fewshot, settings.demonstrations, settings.demonstration_seed)  # type: ignore[arg-type] # checked there
+        shown |= {
+            "mode": settings.demonstrations,
+            "seed": settings.demonstration_seed,
+            "source": source,
+            "pool_fingerprint": fingerprint(pool),
+        }
+    return Question(benchmark, num_fewshot, data, shown)
+
+
+def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[str, Any], list[Row]]:
+    """Ask a model and sum up.
+
+    Args:
+        lm: A model of an engine.
+        settings: How it is asked.
+        question: What it is asked.
+
+    Returns:
+        The entry for the results file, without what names the model, and one row per question.
+
+    Raises:
+        UserError: a prompt exceeds the model's context.
+    """
+    begun = time.monotonic()
+    task, results = _run_harness(lm, settings, question)
+    samples = sorted(results["samples"][task], key=lambda sample: sample["doc_id"])
+    if len(samples) != question.data["rows"]:
+        raise RuntimeError(f"{task}: the harness gave {len(samples)} of {question.data['rows']} rows.")
+    replies = lm.recorder.replies
+    rows = [_row(question.benchmark, sample, replies[sample["arguments"][0][0]]) for sample in samples]
+    template = lm.tokenizer.chat_template
+    entry = {
+        "benchmark": question.benchmark,
+        "num_fewshot": question.num_fewshot,
+        "metrics": summarise(question.benchmark, rows),
+        "diagnostics": diagnose(question.benchmark, rows),
+        "data": dict(question.data),
+        "demonstrations": dict(question.shown),
+        "prompts": {
+            "fingerprint": digest_all([sample["arguments"][0][0] for sample in samples]),
+            "chat_template": digest(template) if template else None,
+        },
+        "generation": dict(results["configs"][task]["generation_kwargs"]),
+        "versions": versions(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+    return entry, rows
+
+
+def summarise(benchmark: str, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Counts, rate, 95% interval and standard error of each metric.
+
+    Verdicts on instructions are pooled; those of one prompt depend on each other, so their standard error is
+    clustered by prompt, and their interval is Wilson's for the number of independent verdicts that would
+    give it.
+    """
+    scores = SCORES[benchmark]
+    metrics = {}
+    for name in scores.per_row:
+        verdicts = [[bool(row[name])] for row in rows]
+        metrics[name] = _metric(verdicts, unit="row")
+    for name in scores.per_instruction:
+        metrics[name] = _metric([list(row[name]) for row in rows], unit="instruction")
+    return metrics
+
+
+def diagnose(benchmark: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Counts of what may make a score misleading, and the score on the responses that ended by themselves."""
+    names = [name for name in DIAGNOSTICS if name in rows[0]]
+    found: dict[str, Any] = {
+        name: _share(sum(bool(row[name]) for row in rows), len(rows)) for name in ("truncated", *names)
+    }
+    primary = SCORES[benchmark].primary
+    completed = [row for row in rows if not row["truncated"]]
+    correct = sum(bool(row[primary]) for row in completed)
+    found["on_completed"] = {"metric": primary, **_share(correct, len(completed))}
+    found["mean_response_tokens"] = round(statistics.fmean(row["response_tokens"] for row in rows), 1)
+    return found
+
+
+def _run_harness(lm: Any, settings: EvalSettings, question: Question) -> tuple[str, Mapping[str, Any]]:
+    k = question.num_fewshot
+    task = f"{question.benchmark}_icl_{'fewshot' if k else '0shot'}"
+    metadata = {
+        "data": settings.data,
+        "demonstrations": settings.demonstrations,
+        "demonstration_seed": settings.demonstration_seed,
+        "enable_thinking": settings.enable_thinking,
+    }
+    manager = TaskManager(include_path=str(TASK_DIR), include_defaults=False, metadata=metadata)
+    limit = settings.max_new_tokens
+    results = simple_evaluate(
+        lm,
+        tasks=[task],
+        num_fewshot=k or None,
+        limit=question.data["rows"],
+        task_manager=manager,
+        gen_kwargs={"max_gen_toks": limit} if limit else None,
+        apply_chat_template=lm.tokenizer.chat_template is not None,
+        fewshot_as_multiturn=True,
+        bootstrap_iters=0,  # our own statistics, from the rows
+        random_seed=settings.seed,
+        numpy_random_seed=settings.seed,
+        torch_random_seed=settings.seed,
+        fewshot_random_seed=settings.seed,
+    )
+    if results is None:
+        raise UserError("lm-eval gave no results: this is one of several processes. Start a single one.")
+    return task, results
+
+
+def _row(benchmark: str, sample: Mapping[str, Any], reply: Reply) -> Row:
+    """What is kept of one question: enough to show it and to compare conditions row by row."""
+    scores = SCORES[benchmark]
+    row: Row = {
+        "id": sample["doc"]["id"],
+        "question": sample["doc"]["prompt"],
+        "target": sample["doc"]["target"],
+        "response": sample["resps"][0][0],
+        "response_tokens": reply.tokens,
+        "truncated": reply.truncated,
+        "prompt_sha": sample["prompt_hash"][:16],
+    }
+    if "instruction_id_list" in sample["doc"]:
+        row["instruction_id_list"] = list(sample["doc"]["instruction_id_list"])
+    for name in (*scores.per_row, *(name for name in DIAGNOSTICS if name in sample)):
+        row[name] = bool(sample[name])
+    for name in scores.per_instruction:
+        row[name] = [bool(verdict) for verdict in sample[name]]
+    return row
+
+
+def _share(count: int, total: int) -> dict[str, Any]:
+    return {"count": count, "total": total, "rate": count / total if total else None}
+
+
+def _metric(verdicts: Sequence[Sequence[bool]], *, unit: str) -> dict[str, Any]:
+    """One metric; `verdicts` holds a row's own, so that rows are the clusters."""
+    clusters = [(sum(row), len(row)) for row in verdicts]
+    correct, total = sum(right for right, _ in clusters), sum(n for _, n in clusters)
+    rate = correct / total
+    stderr = clustered_stderr(clusters)
+    independent = effective_n(rate, stderr, len(clusters), total) if unit == "instruction" else total
+    return {
+        "correct": correct,
+        "total": total,
+        "rate": rate,
+        "interval": list(wilson_interval(rate, independent)),
+        "stderr": stderr,
+        "unit": unit,
+    }

@@ -1,0 +1,152 @@
+"""The results file of `gap` and `eval`: one JSON that is whole after every measurement.
+
+Schema, version 1::
+
+    schema            "icl-distill/results"
+    schema_version    1
+    kind              "gap" or "checkpoints"
+    results           a list of entries, one per model x benchmark x number of demonstrations:
+      condition         "base" or the training condition's name
+      step              optimiser step; null for the base model
+      benchmark         gsm8k, csqa, math or ifeval
+      num_fewshot       demonstrations in the prompt
+      model             name, kind (base, adapter, full), checkpoint (its folder, relative to this file),
+                        fingerprint (config and weights; an adapter's includes its base's), dtype
+      request           the settings that decide the numbers (seed, backend, max_new_tokens, ...)
+      metrics           by the harness's name: correct, total, rate, interval (95%), stderr, unit (row, or
+                        instruction: pooled, clustered by prompt)
+      diagnostics       truncated, empty, unclosed_think, looping, no_answer (count, total, rate each);
+                        on_completed (the primary metric over responses that ended by themselves);
+                        mean_response_tokens
+      data              source, rows, rows_in_split, fingerprint of the evaluated rows
+      demonstrations    num_fewshot; with any: mode, seed, source, pool_fingerprint
+      prompts           fingerprint of all prompts as the model read them; chat_template's, or null
+      generation        what lm-eval handed to the model
+      batch_size, tensor_parallel_size, device
+      versions          Python, packages, ours
+      date, seconds     when it ended (UTC), how long it took
+      samples           file of its rows (JSON lines), relative to this file
+
+Rates are fractions of 1. A row holds id, question, target, response, response_tokens, truncated, prompt_sha
+and the verdicts under the metrics' names.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import write_json, write_text
+
+SCHEMA = "icl-distill/results"
+SCHEMA_VERSION = 1
+
+Entry = dict[str, Any]
+_REQUIRED = (
+    "condition", "step", "benchmark", "num_fewshot", "model", "request", "metrics", "diagnostics", "data",
+    "demonstrations", "prompts", "versions", "samples",
+)  # fmt: skip
+
+
+def key_of(entry: Mapping[str, Any]) -> tuple[str, int | None, str, int]:
+    """What an entry is called: condition, step, benchmark, number of demonstrations."""
+    return entry["condition"], entry["step"], entry["benchmark"], entry["num_fewshot"]
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """A results file, checked.
+
+    Raises:
+        UserError: it cannot be read, is no JSON, no results file, of another version, or lacks a field.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). Name a results file.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not readable as JSON ({error}). Measure into another file.") from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise UserError(
+            f"{path} is no results file: it lacks schema {SCHEMA!r}, which `gap` and `eval` write."
+        )
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: field 'schema_version' is {content.get('schema_version')!r}; this version reads "
+            f"{SCHEMA_VERSION}. Measure again, or use the version that wrote it."
+        )
+    entries = content.get("results")
+    if not isinstance(entries, list):
+        raise UserError(f"{path}: field 'results' must be a list, not {type(entries).__name__}.")
+    for number, entry in enumerate(entries):
+        missing = [name for name in _REQUIRED if not isinstance(entry, dict) or name not in entry]
+        if missing:
+            raise UserError(f"{path}: results[{number}] lacks {', '.join(missing)}. Measure again.")
+    return content
+
+
+class ResultsFile:
+    """A results file that grows by one entry at a time."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        """Open `path`, or begin it.
+
+        Raises:
+            UserError: `path` cannot be written, or holds something else.
+        """
+        check_writable(path)
+        self.path = path
+        self._kind = kind
+        self._entries: list[Entry] = []
+        if path.exists():
+            content = read_results(path)
+            if content.get("kind") != kind:
+                raise UserError(f"{path} holds {content.get('kind')} results; name another --output.")
+            self._entries = content["results"]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All entries, in the order in which they were first measured."""
+        return list(self._entries)
+
+    def find(self, key: tuple[str, int | None, str, int]) -> Entry | None:
+        """The entry of that name."""
+        return next((entry for entry in self._entries if key_of(entry) == key), None)
+
+    def add(self, entry: Entry, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Save the rows, then the entry; an entry of the same name is replaced."""
+        condition, step, benchmark, k = key_of(entry)
+        name = f"{condition}-{f'{k}shot' if step is None else step}-{benchmark}.jsonl"
+        samples = Path("samples") / self.path.stem / name
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_text(self.path.parent / samples, "".join(lines))
+        entry["samples"] = samples.as_posix()
+        places = [number for number, old in enumerate(self._entries) if key_of(old) == key_of(entry)]
+        if places:
+            self._entries[places[0]] = entry
+        else:
+            self._entries.append(entry)
+        content = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "kind": self._kind}
+        write_json(self.path, content | {"results": self._entries})
+
+    def relative(self, folder: Path) -> str:
+        """`folder` as seen from the results file, so that a moved run still finds it."""
+        return Path(os.path.relpath(folder.resolve(), self.path.parent.resolve())).as_posix()
+
+
+def check_writable(path: Path) -> None:
+    """See, before hours of work, that `path` can be written.
+
+    Raises:
+        UserError: it is a folder, or its folder cannot be made or written.
+    """
+    if path.is_dir():
+        raise UserError(f"--output {path} is a folder; name a file in it, such as {path / 'results.json'}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"--output {path} cannot be written ({error.strerror}); name another.") from None

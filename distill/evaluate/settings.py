@@ -1,0 +1,139 @@
+"""What decides an evaluation's numbers, as one checked value; the options that `gap` and `eval` share."""
+
+import argparse
+import dataclasses
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lm_eval_tasks.datasets import BENCHMARKS
+from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
+from lm_eval_tasks.errors import UserError
+
+BACKENDS = ("hf", "vllm")
+
+
+@dataclass(frozen=True, slots=True)
+class EvalSettings:
+    """How models are asked.
+
+    Attributes:
+        model: A hub name or a folder, as `from_pretrained` takes it.
+        backend: `hf` or `vllm`.
+        n_samples: Evaluated rows of each benchmark, the first ones; None: all.
+        max_new_tokens: Longest response in tokens; None: each task's own limit.
+        tensor_parallel_size: GPUs that one engine spans.
+        dtype: Of the weights: `auto`, `float32`, `bfloat16` or `float16`.
+        batch_size: Prompts at once on the hf backend: a number or `auto`; vLLM schedules by itself.
+        seed: Of everything drawn.
+        data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
+        demonstrations: How demonstrations are chosen, see `lm_eval_tasks.demonstrations.Mode`.
+        demonstration_seed: Seed of their choice.
+        enable_thinking: Handed to the chat template.
+        model_args: Further arguments of lm-eval's model class, such as `max_model_len`.
+
+    Raises:
+        UserError: a value is out of range.
+    """
+
+    model: str
+    backend: str = "hf"
+    n_samples: int | None = None
+    max_new_tokens: int | None = None
+    tensor_parallel_size: int = 1
+    dtype: str = "auto"
+    batch_size: int | str = 16
+    seed: int = 42
+    data: str | None = None
+    demonstrations: str = "fixed"
+    demonstration_seed: int = DEFAULT_SEED
+    enable_thinking: bool = False
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail, or mislead, hours later."""
+        for name in ("n_samples", "max_new_tokens", "tensor_parallel_size", "batch_size"):
+            value = getattr(self, name)
+            if isinstance(value, int) and value < 1:
+                raise UserError(f"--{name} is {value}; it must be 1 or more.")
+        if self.backend not in BACKENDS:
+            raise UserError(f"--backend is {self.backend!r}; choose from {', '.join(BACKENDS)}.")
+        if self.backend == "vllm" and importlib.util.find_spec("vllm") is None:
+            raise UserError("--backend vllm: vLLM is not installed. Run: pip install 'icl-distill[vllm]'.")
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UserError(
+                "evaluation runs in one process, and WORLD_SIZE is set: start it without `accelerate launch` "
+                "or `torchrun`. Several GPUs serve through --backend vllm --tensor_parallel_size N."
+            )
+
+    def request(self) -> dict[str, Any]:
+        """The part that decides the numbers, for the results file; model and data are recorded on their own."""
+        elsewhere = ("model", "data", "n_samples", "batch_size", "tensor_parallel_size")
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in elsewhere}
+
+
+def add_settings_arguments(parser: argparse.ArgumentParser, *, model_required: bool) -> None:
+    """Declare the shared options; `settings_from_args` reads them."""
+    add = parser.add_argument
+    add("--model", required=model_required, help="hub name, folder, or 'demo'")
+    add("--task", nargs="+", metavar="BENCHMARK", help=f"any of {', '.join(BENCHMARKS)}")
+    add("--n_samples", type=int, help="evaluate the first N rows; default: all")
+    add("--max_new_tokens", type=int, help="longest response; default: the task's own limit")
+    add("--backend", choices=BACKENDS, help="default: vllm if installed and CUDA is present, else hf")
+    add("--tensor_parallel_size", type=int, default=1, help="GPUs that one engine spans")
+    add("--dtype", default="auto", choices=["auto", "float32", "bfloat16", "float16"])
+    add("--batch_size", default="16", help="prompts at once on the hf backend: a number or 'auto'")
+    add("--seed", type=int, default=42)
+    add("--data", help="hub, sample or a folder; default: ICL_DATA_DIR, else hub")
+    add("--demonstrations", choices=MODES, default="fixed", help="how demonstrations are chosen")
+    add("--demonstration_seed", type=int, default=DEFAULT_SEED)
+    add("--enable_thinking", action="store_true", help="let the chat template open a thinking block")
+    add("--model_args", default="", metavar="K=V,...", help="further arguments of lm-eval's model class")
+
+
+def settings_from_args(args: argparse.Namespace, *, model: str) -> EvalSettings:
+    """The settings of a command line; `model` may come from elsewhere.
+
+    Raises:
+        UserError: a value is out of range or `--model_args` is not readable.
+    """
+    return EvalSettings(
+        model=model,
+        backend=args.backend or _default_backend(),
+        n_samples=args.n_samples,
+        max_new_tokens=args.max_new_tokens,
+        tensor_parallel_size=args.tensor_parallel_size,
+        dtype=args.dtype,
+        batch_size=_batch_size(args.batch_size),
+        seed=args.seed,
+        data=args.data,
+        demonstrations=args.demonstrations,
+        demonstration_seed=args.demonstration_seed,
+        enable_thinking=args.enable_thinking,
+        model_args=_model_args(args.model_args),
+    )
+
+
+def _default_backend() -> str:
+    import torch
+
+    return "vllm" if importlib.util.find_spec("vllm") and torch.cuda.is_available() else "hf"
+
+
+def _batch_size(word: str) -> int | str:
+    if word == "auto" or word.isdigit():
+        return word if word == "auto" else int(word)
+    raise UserError(f"--batch_size is {word!r}; it must be a number or 'auto'.")
+
+
+def _model_args(text: str) -> dict[str, Any]:
+    from lm_eval.utils import simple_parse_args_string
+
+    if any("=" not in part for part in text.split(",") if part):
+        raise UserError(f"--model_args is {text!r}; it must read name=value,name=value.")
+    arguments = simple_parse_args_string(text)
+    if arguments.get("trust_remote_code"):
+        raise UserError("--model_args trust_remote_code: code out of a model's repository is never run here.")
+    return arguments
