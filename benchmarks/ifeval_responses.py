@@ -33,7 +33,7 @@ FOREIGN = (
     "ಈ ಪುಸ್ತಕ ತುಂಬಾ ಚೆನ್ನಾಗಿದೆ ಮತ್ತು ನನಗೆ ಓದಲು ಇಷ್ಟ.",
     "오늘은 날씨가 좋아서 공원에서 산책을 했습니다.",
     "Сегодня утром мы поехали на вокзал встречать друзей.",
-    "这本书很有意思，我昨天晚上读完了。",
+    "这本书很有意思。我昨天晚上读完了。",
     "きょうはとても天気がいいです。散歩に行きましょう。",
     "هذا الكتاب مفيد جدا وأنا أقرأه كل يوم.",
     "Le marché ouvre à huit heures, mais il faut arriver tôt.",
@@ -46,18 +46,19 @@ FOREIGN = (
 )
 ODD = (
     "\u200b", "\u00a0", "\u2028", "\u0301", "\u202eabc", "İstanbul", "ﬀ", "ǅ", "ß", "\x1c", "\x85", "\x00",
-    "😀", "👩\u200d👩\u200d👧", "𝐀𝐁", "Ⅷ", "\ufeff", "\r\n", "\r", "\t", "「」", "“quoted”", "«ici»", "’s", "…",
-    "\ud800", "²", "٣", "क्षि",
+    "😀", "👩\u200d👩\u200d👧", "\U0001d400\U0001d401", "Ⅷ", "\ufeff", "\r\n", "\r", "\t", "「」", "“quoted”", "«ici»", "\u2019s",
+    "…",     "\ud800", "²", "٣", "क्षि",
 )  # fmt: skip
 MARKS = (
-    "*", "**", "***", "******", "* * *", "- ", "* ", "\n", "\n\n", "\n\n\n", "[", "]", "[x]", "<<", ">>", "<<t>>",
-    '"', "'", "P.S.", "P.P.S", "p. p. s", "Section 1", "SECTION 2", "Day 3", "```json", "```", "{", "}", ",",
-    ".", "!", "?", "e.g. ", "Mr. ", "cannot ", "A.B.C. ", "''", "``", ";", ":", "1.", "#", "\\", "(", ")", "$",
+    "*", "**", "***", "******", "* * *", "- ", "* ", "\n", "\n\n", "\n\n\n", "[", "]", "[x]", "<<", ">>",
+    "<<t>>", '"', "'", "P.S.", "P.P.S", "p. p. s", "Section 1", "SECTION 2", "Day 3", "```json", "```", "{", "}", ",",
+    ".", "!", "?", "e.g. ", "Mr. ", "cannot ", "A.B.C. ", "''", "``", ";", ":", "1.", "#", "\\", "(",
+    ")", "$",
 )  # fmt: skip
 
 
 def chat_response(row: Row, rng: random.Random) -> str:
-    """Prose of 100 to 450 words in paragraphs, with markdown here and there, mostly keeping the constraints."""
+    """Prose of 100 to 450 words in paragraphs, with some markdown, mostly keeping the constraints."""
     words = re.findall(r"\w+", row["prompt"])
     paragraphs = []
     for _ in range(rng.randint(2, 6)):
@@ -94,10 +95,14 @@ _BENDS: Mapping[str, Callable[[str, Row, random.Random], str]] = {
     "change_case:english_capital": lambda text, kwargs, rng: text.upper(),
     "change_case:english_lowercase": lambda text, kwargs, rng: text.lower(),
     "detectable_format:title": lambda text, kwargs, rng: f"<<A title>>\n{text}",
-    "detectable_format:json_format": lambda text, kwargs, rng: "```json\n" + json.dumps({"a": text}) + "\n```",
+    "detectable_format:json_format": lambda text, kwargs, rng: (
+        "```json\n" + json.dumps({"a": text}) + "\n```"
+    ),
     "combination:repeat_prompt": lambda text, kwargs, rng: kwargs["prompt_to_repeat"] + "\n" + text,
     "combination:two_responses": lambda text, kwargs, rng: f"{text}\n******\nOr: {text[:200]}",
-    "detectable_content:postscript": lambda text, kwargs, rng: f"{text}\n{kwargs['postscript_marker']} Thanks.",
+    "detectable_content:postscript": lambda text, kwargs, rng: (
+        f"{text}\n{kwargs['postscript_marker']} Thanks."
+    ),
     "detectable_content:number_placeholders": lambda text, kwargs, rng: (
         text + " [name]" * rng.randint(0, 2 * kwargs["num_placeholders"])
     ),
@@ -107,21 +112,21 @@ _BENDS: Mapping[str, Callable[[str, Row, random.Random], str]] = {
     "detectable_format:number_bullet_lists": lambda text, kwargs, rng: (
         text + "".join(f"\n* item {i}" for i in range(kwargs["num_bullets"] + rng.randint(-1, 1)))
     ),
-    "detectable_format:multiple_sections": lambda text, kwargs, rng: (
-        "".join(f"{kwargs['section_spliter']} {i + 1}\n{text[:80]}\n" for i in range(kwargs["num_sections"]))
+    "detectable_format:multiple_sections": lambda text, kwargs, rng: "".join(
+        f"{kwargs['section_spliter']} {i + 1}\n{text[:80]}\n" for i in range(kwargs["num_sections"])
     ),
     "detectable_format:constrained_response": lambda text, kwargs, rng: "My answer is yes.",
-    "length_constraints:number_paragraphs": lambda text, kwargs, rng: (
-        "\n***\n".join([text[:120] or "a"] * (kwargs["num_paragraphs"] + rng.randint(-1, 1)))
+    "length_constraints:number_paragraphs": lambda text, kwargs, rng: "\n***\n".join(
+        [text[:120] or "a"] * (kwargs["num_paragraphs"] + rng.randint(-1, 1))
     ),
-    "length_constraints:nth_paragraph_first_word": lambda text, kwargs, rng: (
-        "\n\n".join([f"{kwargs['first_word']}, {text[:60]}".replace("\n", " ")] * kwargs["num_paragraphs"])
+    "length_constraints:nth_paragraph_first_word": lambda text, kwargs, rng: "\n\n".join(
+        [f"{kwargs['first_word']}, {text[:60]}".replace("\n", " ")] * kwargs["num_paragraphs"]
     ),
-    "length_constraints:number_sentences": lambda text, kwargs, rng: (
-        " ".join(rng.choices(SENTENCES, k=max(1, kwargs["num_sentences"] + rng.randint(-3, 2))))
+    "length_constraints:number_sentences": lambda text, kwargs, rng: " ".join(
+        rng.choices(SENTENCES, k=max(1, kwargs["num_sentences"] + rng.randint(-3, 2)))
     ),
-    "length_constraints:number_words": lambda text, kwargs, rng: (
-        " ".join((text.split() * 40)[: max(1, kwargs["num_words"] + rng.randint(-1, 1))])
+    "length_constraints:number_words": lambda text, kwargs, rng: " ".join(
+        (text.split() * 40)[: max(1, kwargs["num_words"] + rng.randint(-1, 1))]
     ),
     "keywords:existence": lambda text, kwargs, rng: f"{text} {' '.join(kwargs['keywords'])}",
     "keywords:frequency": lambda text, kwargs, rng: (
@@ -143,7 +148,9 @@ _BENDS: Mapping[str, Callable[[str, Row, random.Random], str]] = {
 def odd_responses(row: Row, rng: random.Random) -> Iterator[str]:
     """Shapes that try a checker's nerves: empty, foreign, markdown, JSON, mutated, adversarial unicode."""
     chat = chat_response(row, rng)
-    yield rng.choice(("", " ", "\n\n", "*", "\ud800", "\u200b", "***", '"', '""', "[]", "7", "a", "A.", "!!!", "\x1c"))
+    yield rng.choice(
+        ("", " ", "\n\n", "*", "\ud800", "\u200b", "***", '"', '""', "[]", "7", "a", "A.", "!!!", "\x1c")
+    )
     yield rng.choice(FOREIGN) + rng.choice(("", " ", "\n")) + rng.choice((*FOREIGN, *SENTENCES))
     yield obey(row, rng.choice(SENTENCES), rng)
     yield _mutated(chat, rng)

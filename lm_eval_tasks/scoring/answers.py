@@ -10,7 +10,8 @@ class AnswerVerdict:
     Attributes:
         strict: Right, and in the form that the prompt asks for.
         flexible: Right, wherever the answer stands.
-        answer: The extracted answer: in the asked form if there is one, else the flexibly found one, else None.
+        answer: The extracted answer: in the asked form if there is one, else the flexibly found one;
+            None where there is none.
         timed_out: Whether checking the answer hit its time limit; MATH only.
     """
 

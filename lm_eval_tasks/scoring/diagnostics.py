@@ -131,8 +131,8 @@ class Diagnostics:
         if rate is None or rate <= TRUNCATED_WARNING_RATE:
             return None
         return (
-            f"WARNING: {rate:.1%} of the responses ({self._truncated} of {self._known}) hit the token limit and "
-            "were scored as cut off. Raise the token limit (max_gen_toks), or read score_on_completed beside "
+            f"WARNING: {rate:.1%} of the responses ({self._truncated} of {self._known}) hit the token limit "
+            "and were scored as cut off. Raise the token limit (max_gen_toks), or read score_on_completed beside "
             "the score."
         )
 

@@ -14,9 +14,9 @@ from lm_eval_tasks.scoring.thinking import split_thinking
 # A minus sign belongs to the number unless it stands between two operands, as in "10-5".
 _NUMBER = re.compile(
     r"""
-    (?P<sign>(?<![\w)\]}%.])[-−]\s?)?         # hyphen or unicode minus
+    (?P<sign>(?<![\w)\]}%.])[-\u2212]\s?)?         # hyphen or unicode minus
     \\?[$€£¥₹]?\s?                             # a currency sign, LaTeX-escaped or not
-    (?P<sign_after_currency>(?<=[$€£¥₹])[-−])?
+    (?P<sign_after_currency>(?<=[$€£¥₹])[-\u2212])?
     (?P<digits>
         \d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?!\d)(?:\.\d+)?   # 1,234.5; LaTeX: 1{,}234 and 1\,234
       | \d+(?:\.\d+)?
@@ -27,7 +27,7 @@ _NUMBER = re.compile(
     re.VERBOSE,
 )
 # White space, emphasis, dollars (LaTeX), boxes and "=" may stand between the marker and the number.
-_MARKED = re.compile(r"####[^\w\n.−-]*(?:\\?boxed\{|\\text\{|\\\(|\\\[)?")
+_MARKED = re.compile(r"####[^\w\n.\u2212-]*(?:\\?boxed\{|\\text\{|\\\(|\\\[)?")
 
 
 def score(response: str, target: str, *, opened_in_prompt: bool = False) -> AnswerVerdict:
@@ -67,12 +67,8 @@ def last_number(text: str) -> Decimal | None:
 def marked_number(text: str) -> Decimal | None:
     """The number after the last `####` that is followed by exactly one number in its line."""
     for line in reversed(text.split("\n")):
-        marker = None
-        for marker in _MARKED.finditer(line):
-            pass
-        if marker is None:
-            continue
-        number = _NUMBER.match(line, marker.end())
+        markers = list(_MARKED.finditer(line))
+        number = _NUMBER.match(line, markers[-1].end()) if markers else None
         # "#### 5 * 3 = 15" is a calculation, not the asked form.
         if number and not re.search(r"\d", line[number.end() :]):
             return _to_decimal(number)

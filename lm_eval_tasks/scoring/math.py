@@ -1,11 +1,84 @@
-r"""MATH: the last \boxed{}. (stub of the public interface; the verifier comes next)"""
+r"""MATH: the last \boxed{} of the answer, compared with the gold expression.
+
+Strict asks for the same string. Flexible asks for the same meaning: the same string once notation without
+meaning is taken away, else equality by math-verify in a process that can be killed (see `verifier`).
+"""
+
+import re
 
 from lm_eval_tasks.boxed import last_boxed
+from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring.answers import AnswerVerdict
 from lm_eval_tasks.scoring.thinking import split_thinking
+from lm_eval_tasks.scoring.verifier import Comparison, compare
+
+MAX_LENGTH = 1000
+"""Longer answers are not compared symbolically: no answer of the data set has a tenth of that."""
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_MAX_BOXES = 64
+_MEANINGLESS = re.compile(
+    r"\\[!,;:>\ ]|~|\s|\\(?:left|right|displaystyle|limits|q?quad|[bB]ig[lr]?)(?![a-zA-Z])"
+)
+_SAME_COMMAND = (
+    (re.compile(r"\\[dtc]frac"), r"\\frac"),
+    (
+        re.compile(
+            r"\\(?:text(?:bf|it|rm|normal|sf|tt)?|mbox|math(?:rm|bf|it|sf)|operatorname)\s*\{([^{}]*)\}"
+        ),
+        r"\1",
+    ),
+    (re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))"), ""),
+    (re.compile(r"\\(?=[$%])"), ""),
+    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"^\$+|\$+$"), ""),
+)
 
 
 def score(response: str, target: str, *, opened_in_prompt: bool = False) -> AnswerVerdict:
-    """Score one response against the LaTeX expression `target`."""
-    boxed = last_boxed(split_thinking(response, opened_in_prompt=opened_in_prompt).answer)
-    return AnswerVerdict(strict=boxed == target, flexible=boxed == target, answer=boxed)
+    r"""Score one response.
+
+    Args:
+        response: The raw response; thinking is split off first.
+        target: The gold expression in LaTeX, without \boxed.
+        opened_in_prompt: See `split_thinking`.
+
+    Raises:
+        UserError: the target is blank.
+        RuntimeError: the verifying process cannot be started.
+    """
+    target = target.strip()
+    if not target:
+        raise UserError("math: the target is blank.")
+    answer = final_answer(split_thinking(response, opened_in_prompt=opened_in_prompt).answer)
+    if answer is None or not answer.strip():
+        return AnswerVerdict(strict=False, flexible=False, answer=None)
+    strict = answer.strip() == target
+    comparison = Comparison(equal=True) if strict else equivalent(answer, target)
+    return AnswerVerdict(strict, comparison.equal, answer.strip(), comparison.timed_out)
+
+
+def final_answer(text: str) -> str | None:
+    r"""The content of the last complete \boxed{}.
+
+    Unclosed boxes are looked through, the last 64 at most: a text can open thousands.
+    """
+    openings = [match.start() for match in _BOX.finditer(text)]
+    return last_boxed(text[openings[-_MAX_BOXES:][0] :]) if openings else None
+
+
+def equivalent(answer: str, target: str) -> Comparison:
+    """Whether two LaTeX expressions mean the same."""
+    plain, plain_target = without_notation(answer), without_notation(target)
+    if plain == plain_target:
+        return Comparison(equal=True)
+    if not plain or len(answer) > MAX_LENGTH:
+        return Comparison(equal=False)
+    return compare(target, answer)
+
+
+def without_notation(expression: str) -> str:
+    r"""The expression without spacing, sizes, text commands, degree signs, and a final full stop."""
+    for pattern, replacement in _SAME_COMMAND:
+        expression = pattern.sub(replacement, expression)
+    return _MEANINGLESS.sub("", expression).rstrip(".")

@@ -77,7 +77,7 @@ def verify_letter_frequency(text: str, letter: Any, N: Any) -> bool:
 
 
 def validate_response_language(text: str, language: Any) -> bool:
-    """langdetect's first guess is `language`."""
+    """The first guess of langdetect is `language`."""
     language, found = _text("language", language), identify(text)
     if found is None:
         raise UnsatisfiableError("the answer's language cannot be told")

@@ -8,6 +8,7 @@ the paper's. nltk matches with the `regex` engine, and so does this.
 
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import pairwise
 
 import punkt
 import regex
@@ -18,7 +19,9 @@ _BOUNDARY = regex.compile(rf"[.?!](?=(?P<after>{_NON_WORD}|\s+(?P<next>\S+)))")
 _TOKEN = regex.compile(
     rf"{_MULTI}|(?=[^(\"`{{\[:;&\#*@)}}\]\-,])\S+?(?=\s|$|{_NON_WORD}|{_MULTI}|,(?=$|\s|{_NON_WORD}|{_MULTI}))|\S"
 )
-_CLOSING = regex.compile(r"""["')\]}\u2018\u2019\u201c\u201d\u00ab\u00bb]+?(?:\s+|(?=--)|$)""", regex.MULTILINE)
+_CLOSING = regex.compile(
+    r"""["')\]}\u2018\u2019\u201c\u201d\u00ab\u00bb]+?(?:\s+|(?=--)|$)""", regex.MULTILINE
+)
 _NUMBER = regex.compile(r"^-?[.,]?\d[\d,.-]*\.?$")
 _INITIAL = regex.compile(r"[^\W\d]\.$")
 _ELLIPSIS = regex.compile(r"\.\.+$")
@@ -26,7 +29,7 @@ _WHITESPACE = " \t\n\r\x0b\x0c"
 _PUNCTUATION = frozenset(";:,.!?")
 _CACHED_LENGTH = 100
 
-# How a word was seen in the training text: at the begin of a sentence, inside, or unknown; capitalised or not.
+# How a word was seen in the training text: at a sentence's start, inside, or unknown; capitalised or not.
 _BEGIN_UPPER, _INSIDE_UPPER, _UNKNOWN_UPPER, _BEGIN_LOWER, _INSIDE_LOWER, _UNKNOWN_LOWER = (
     1 << bit for bit in range(1, 7)
 )
@@ -90,7 +93,7 @@ def _ends_sentence(context: str) -> bool:
 def _decide(context: str) -> bool:
     """Whether any token but the last ends a sentence."""
     tokens = [token for line in context.split("\n") if line.strip() for token in _TOKEN.findall(line)]
-    return any(_breaks(token, following) for token, following in zip(tokens, tokens[1:], strict=False))
+    return any(_breaks(token, following) for token, following in pairwise(tokens))
 
 
 _decide_cached = lru_cache(maxsize=1 << 16)(_decide)
@@ -112,9 +115,9 @@ def _breaks(token: str, following: str) -> bool:
         return False
     initial = bool(_INITIAL.match(token))
     starts = _starts_sentence(following, next_kind)
-    if (abbreviation or ellipsis) and not initial:
-        if starts or (following[0].isupper() and next_kind in model.sent_starters):
-            return True
+    common_start = following[0].isupper() and next_kind in model.sent_starters
+    if (abbreviation or ellipsis) and not initial and (starts or common_start):
+        return True
     if initial or kind == "##number##":
         if starts is False:
             return False

@@ -49,11 +49,12 @@ def clustered_stderr(clusters: Iterable[tuple[float, int]]) -> float | None:
 
 
 def effective_n(accuracy: float, stderr: float | None, clusters: int, n: int) -> float:
-    """The number of independent observations that would give `stderr`.
+    """The number of independent observations that would be as telling as `n` clustered ones.
 
-    Where the standard error says nothing (all right, all wrong, one cluster), the number of clusters: the
+    That is `n` over the design effect, the ratio of the clustered to the ordinary variance. Where the standard error says nothing (all right, all wrong, one cluster), the number of clusters: the
     cautious choice. Never more than `n`.
     """
-    if not stderr:
+    if clusters >= n or not stderr:
         return float(min(clusters, n))
-    return min(float(n), accuracy * (1 - accuracy) / stderr**2)
+    ordinary_variance = accuracy * (1 - accuracy) / (n - 1)
+    return min(float(n), n * ordinary_variance / stderr**2)

@@ -1,4 +1,4 @@
-"""`detectable_content:*`, `startend:*`, `combination:*`, `punctuation:*`: what the response says, and where."""
+"""`detectable_content`, `startend`, `combination`, `punctuation`: what the response says, and where."""
 
 from lm_eval_tasks.scoring.brackets import count_bracketed
 from lm_eval_tasks.scoring.ifeval.text import Text

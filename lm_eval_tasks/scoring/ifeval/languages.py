@@ -7,7 +7,7 @@ from lm_eval_tasks.scoring.ifeval.text import Text
 
 
 def response_language(text: Text, *, language: str) -> bool:
-    """langdetect's first guess is `language`."""
+    """The first guess of langdetect is `language`."""
     return text.language in (None, language)
 
 

@@ -10,7 +10,7 @@ _ENDS_WORD = frozenset(".,?!'\"")
 
 
 def number_sentences(text: Text, *, num_sentences: int, relation: str) -> bool:
-    """punkt's English sentences number less than / at least `num_sentences`."""
+    """The English sentences of punkt number less than / at least `num_sentences`."""
     return text.has_sentences(num_sentences) == (relation == "at least")
 
 
@@ -32,7 +32,7 @@ def number_paragraphs(text: Text, *, num_paragraphs: int) -> bool:
 def nth_paragraph_first_word(text: Text, *, num_paragraphs: int, nth_paragraph: int, first_word: str) -> bool:
     """Exactly `num_paragraphs` paragraphs, of which the n-th starts with the word.
 
-    Official defect, kept: blank pieces are not counted as paragraphs, but they are when the n-th is looked up.
+    Official defect, kept: blank pieces are not counted as paragraphs, but are when the n-th is looked up.
     """
     pieces = text.raw.split("\n\n")
     filled = sum(1 for piece in pieces if piece.strip())

@@ -50,12 +50,12 @@ class Text:
 
     @cached_property
     def language(self) -> str | None:
-        """langdetect's first guess; None where there is nothing to go by."""
+        """The first guess of langdetect; None where there is nothing to go by."""
         return identify(self.raw)
 
     @cached_property
     def words(self) -> int:
-        """Number of words, as nltk's `RegexpTokenizer(r"\\w+")` counts them."""
+        r"""Number of words, as nltk's `RegexpTokenizer(r"\w+")` counts them."""
         return len(_WORD.findall(self.raw))
 
     def has_sentences(self, number: int) -> bool:

@@ -1,0 +1,167 @@
+"""`icl-distill score`: verdicts and accuracies for a file of responses.
+
+Formats of its files: lm_eval_tasks/scoring/README.md.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tqdm import tqdm
+
+from lm_eval_tasks import __version__
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import write_json
+from lm_eval_tasks.scoring.chunks import Job, Line, Scored, score_lines
+from lm_eval_tasks.scoring.records import parse_line
+from lm_eval_tasks.scoring.tasks import TASKS, make_task
+from lm_eval_tasks.scoring.totals import Totals
+
+MAX_NAMED_ROWS = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument(
+        "--responses", type=Path, required=True, help="JSON lines; lm-eval's samples_*.jsonl too"
+    )
+    parser.add_argument(
+        "--data", type=Path, help="IFEval's prompts; default: ICL_DATA_DIR's ifeval/test.jsonl"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the scores, as JSON")
+    parser.add_argument("--verdicts", type=Path, help="one JSON line per response")
+    parser.add_argument("--workers", type=int, default=1, help="processes; results do not depend on it")
+    parser.add_argument(
+        "--keep_going", action="store_true", help="count malformed rows as failures instead of exiting with 2"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score; 2 if rows are malformed and `--keep_going` is not given."""
+    if args.workers < 1:
+        raise UserError(f"--workers must be at least 1, not {args.workers}.")
+    if not args.responses.is_file():
+        raise UserError(f"--responses: {args.responses} does not exist.")
+    task = make_task(args.task, args.data)
+    totals = Totals(args.task, task.metrics)
+    job = Job(args.task, args.data, _first_filter(args.responses))
+    with _verdict_file(args.verdicts) as verdicts:
+        rows, malformed = _score_file(args, job, totals, verdicts)
+    if rows == 0:
+        raise UserError(f"--responses: {args.responses} holds no rows.")
+    if malformed and not args.keep_going:
+        print(_complaint(args, malformed, rows), file=sys.stderr)
+        return 2
+    result = _result(args, totals, rows, malformed, getattr(task, "index", None))
+    write_json(args.output, result)
+    _print_summary(result, totals.diagnostics.warning())
+    return 0
+
+
+def _score_file(
+    args: argparse.Namespace, job: Job, totals: Totals, verdicts: IO[str] | None
+) -> tuple[int, list[str]]:
+    """Add every line to the totals and write its verdicts; the number of rows and the errors."""
+    rows, malformed = 0, []
+    size = args.responses.stat().st_size
+    with tqdm(total=size, unit="B", unit_scale=True, desc=f"score {args.task}", file=sys.stderr) as progress:
+        for chunk in score_lines(_lines(args.responses), job, args.workers):
+            for scored in chunk:
+                rows += 1
+                progress.update(scored.size)
+                if scored.error is not None:
+                    malformed.append(scored.error)
+                for judged in scored.judged:
+                    totals.add(judged)
+                if verdicts is not None:
+                    verdicts.writelines(_verdict_lines(scored))
+    return rows, malformed
+
+
+def _verdict_lines(scored: Scored) -> Iterator[str]:
+    for judged in scored.judged:
+        # ASCII alone: an answer may hold half of a surrogate pair, which no encoding of the file could.
+        yield json.dumps({"row": scored.row, **judged.verdict}) + "\n"
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    row = 0
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            if raw.strip():
+                # A line in another encoding comes out as no JSON, and as an error of its own.
+                yield Line(row, number, len(raw), raw.decode("utf-8", errors="replace"))
+                row += 1
+
+
+def _first_filter(path: Path) -> str | None:
+    """The answer filter of the first row: lm-eval logs every response once per filter of the task."""
+    for line in _lines(path):
+        with contextlib.suppress(UserError):
+            name = parse_line(line.text).get("filter")
+            return name if isinstance(name, str) else None
+    return None
+
+
+@contextlib.contextmanager
+def _verdict_file(path: Path | None) -> Iterator[IO[str] | None]:
+    """A file that appears under its name when all is written; None where none is wanted."""
+    if path is None:
+        yield None
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yield file
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _result(
+    args: argparse.Namespace, totals: Totals, rows: int, malformed: list[str], index: Any
+) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "task": args.task,
+        "version": __version__,
+        "responses_file": str(args.responses),
+        "rows": rows,
+        "malformed": {"count": len(malformed), "first": malformed[:MAX_NAMED_ROWS]},
+    }
+    if index is not None:
+        result["data"] = {"prompts": len(index), "fingerprint": index.fingerprint}
+    return result | totals.summary()
+
+
+def _complaint(args: argparse.Namespace, malformed: list[str], rows: int) -> str:
+    named = "\n".join(f"  {error}" for error in malformed[:MAX_NAMED_ROWS])
+    more = len(malformed) - MAX_NAMED_ROWS
+    return (
+        f"icl-distill score: {len(malformed)} of {rows} rows of {args.responses} are malformed:\n{named}"
+        + (f"\n  and {more} more" if more > 0 else "")
+        + "\nNo scores are written. Mend the rows, or count them as failures with --keep_going."
+    )
+
+
+def _print_summary(result: dict[str, Any], warning: str | None) -> None:
+    for name, metric in result["metrics"].items():
+        if metric["value"] is None:
+            continue
+        low, high = metric["wilson_95"]
+        print(f"{name:26}{metric['value']:8.2%}  ({metric['count']}; 95% {low:.2%} to {high:.2%})")
+    if "mean_of_four" in result:
+        print(f"{'mean of the four':26}{result['mean_of_four']['value']:8.2%}")
+    if result["malformed"]["count"]:
+        print(f"malformed rows, counted as failures: {result['malformed']['count']}", file=sys.stderr)
+    if warning:
+        print(f"\n{'!' * 80}\n{warning}\n{'!' * 80}", file=sys.stderr)

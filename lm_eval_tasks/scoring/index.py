@@ -1,0 +1,109 @@
+"""IFEval's prompts, found by key or by their exact text."""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.schemas import Example, fingerprint, parse_ifeval, same_question
+
+_NEAR = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt with its instructions; `key` as the data has it."""
+
+    key: Any
+    text: str
+    instruction_id_list: tuple[str, ...]
+    kwargs: tuple[Mapping[str, Any], ...]
+
+
+class PromptIndex:
+    """The prompts of a benchmark file in the schema of google/IFEval."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            UserError: it is missing, malformed, or a key occurs twice.
+        """
+        if not path.is_file():
+            raise UserError(f"--data: {path} does not exist; it must be google/IFEval as JSON lines.")
+        self._path = path
+        self._by_key: dict[str, Prompt] = {}
+        self._by_text: dict[str, list[Prompt]] = {}
+        examples: list[Example] = []
+        for where, row in _rows(path):
+            example = parse_ifeval(row, str(len(examples)), where)
+            prompt = Prompt(
+                row.get("key", len(examples)),
+                example.question,
+                example.instruction_id_list,
+                example.instruction_kwargs,
+            )
+            if str(prompt.key) in self._by_key:
+                raise UserError(f"{where}: field 'key' {prompt.key!r} occurs twice.")
+            self._by_key[str(prompt.key)] = prompt
+            self._by_text.setdefault(prompt.text, []).append(prompt)
+            examples.append(example)
+        self.fingerprint = fingerprint(examples)
+        self.near = lru_cache(maxsize=1 << 12)(self._near)
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def by_key(self, key: Any) -> Prompt:
+        """The prompt with this key; 7 and "7" are the same.
+
+        Raises:
+            UserError: there is none.
+        """
+        prompt = self._by_key.get(str(key))
+        if prompt is None:
+            raise UserError(f"field 'key': {key!r} is not in {self._path}.")
+        return prompt
+
+    def by_text(self, text: str) -> Prompt:
+        """The prompt with exactly this text.
+
+        Raises:
+            UserError: there is none, with the nearest one as a hint, or several.
+        """
+        found = self._by_text.get(text, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            keys = [prompt.key for prompt in found]
+            raise UserError(f"field 'prompt': keys {keys} share this text; give 'key' instead.")
+        raise UserError(f"field 'prompt': not in {self._path}{self.near(text)}: {text!r:.60}")
+
+    def _near(self, text: str) -> str:
+        form = same_question(text)
+        for prompt in self._by_key.values():
+            if same_question(prompt.text) == form:
+                return f" (key {prompt.key!r} differs in case or white space alone; nothing is guessed)"
+        close = difflib.get_close_matches(text[:5000], list(self._by_text), n=1, cutoff=_NEAR)
+        if close:
+            return f" (the nearest is key {self._by_text[close[0]][0].key!r}; nothing is guessed)"
+        return ""
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{path} line {number}"
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{where} is not JSON ({error}).") from None
+            if not isinstance(row, dict):
+                raise UserError(f"{where} must be a JSON object, not {type(row).__name__}.")
+            yield where, row
