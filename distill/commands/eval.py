@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.demo_model import resolve_model
-from distill.evaluate.session import choose_benchmarks
-from distill.evaluate.settings import add_settings_arguments, settings_from_args
+from distill.evaluate.settings import add_settings_arguments, choose_benchmarks, settings_from_args
 from lm_eval_tasks.errors import UserError
 
 

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from distill.demo_model import resolve_model
-from distill.evaluate.session import choose_benchmarks
-from distill.evaluate.settings import add_settings_arguments, settings_from_args
+from distill.evaluate.settings import add_settings_arguments, choose_benchmarks, settings_from_args
+from distill.evaluate.summary import headline
 from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 
@@ -26,7 +26,6 @@ def run(args: argparse.Namespace) -> int:
     benchmarks = choose_benchmarks(args.task)
     settings = settings_from_args(args, model=resolve_model(args.model))
     from distill.evaluate.gap import measure_gap  # torch, only once the options are known to be right
-    from distill.evaluate.session import headline
 
     asked = {name: args.num_fewshot or [0, BENCHMARKS[name].num_fewshot] for name in benchmarks}
     for entry in measure_gap(settings, asked, args.output):

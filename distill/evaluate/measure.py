@@ -1,8 +1,7 @@
 """One measurement: a loaded model, a benchmark, k demonstrations -> rows and what they sum up to."""
 
-import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,14 +13,12 @@ from distill.evaluate.benchmarks import DIAGNOSTICS, SCORES
 from distill.evaluate.fingerprints import digest, digest_all, versions
 from distill.evaluate.replies import Reply
 from distill.evaluate.settings import EvalSettings
+from distill.evaluate.summary import Row, diagnose, summarise
 from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.datasets import load_evaluation, load_pool, resolve_source
 from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.schemas import fingerprint
-from lm_eval_tasks.scoring.statistics import clustered_stderr, effective_n, wilson_interval
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,37 +112,6 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
     return entry, rows
 
 
-def summarise(benchmark: str, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Counts, rate, 95% interval and standard error of each metric.
-
-    Verdicts on instructions are pooled; those of one prompt depend on each other, so their standard error is
-    clustered by prompt, and their interval is Wilson's for the number of independent verdicts that would
-    give it.
-    """
-    scores = SCORES[benchmark]
-    metrics = {}
-    for name in scores.per_row:
-        verdicts = [[bool(row[name])] for row in rows]
-        metrics[name] = _metric(verdicts, unit="row")
-    for name in scores.per_instruction:
-        metrics[name] = _metric([list(row[name]) for row in rows], unit="instruction")
-    return metrics
-
-
-def diagnose(benchmark: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """Counts of what may make a score misleading, and the score on the responses that ended by themselves."""
-    names = [name for name in DIAGNOSTICS if name in rows[0]]
-    found: dict[str, Any] = {
-        name: _share(sum(bool(row[name]) for row in rows), len(rows)) for name in ("truncated", *names)
-    }
-    primary = SCORES[benchmark].primary
-    completed = [row for row in rows if not row["truncated"]]
-    correct = sum(bool(row[primary]) for row in completed)
-    found["on_completed"] = {"metric": primary, **_share(correct, len(completed))}
-    found["mean_response_tokens"] = round(statistics.fmean(row["response_tokens"] for row in rows), 1)
-    return found
-
-
 def _run_harness(lm: Any, settings: EvalSettings, question: Question) -> tuple[str, Mapping[str, Any]]:
     k = question.num_fewshot
     task = f"{question.benchmark}_icl_{'fewshot' if k else '0shot'}"
@@ -196,24 +162,3 @@ def _row(benchmark: str, sample: Mapping[str, Any], reply: Reply) -> Row:
     for name in scores.per_instruction:
         row[name] = [bool(verdict) for verdict in sample[name]]
     return row
-
-
-def _share(count: int, total: int) -> dict[str, Any]:
-    return {"count": count, "total": total, "rate": count / total if total else None}
-
-
-def _metric(verdicts: Sequence[Sequence[bool]], *, unit: str) -> dict[str, Any]:
-    """One metric; `verdicts` holds a row's own, so that rows are the clusters."""
-    clusters = [(sum(row), len(row)) for row in verdicts]
-    correct, total = sum(right for right, _ in clusters), sum(n for _, n in clusters)
-    rate = correct / total
-    stderr = clustered_stderr(clusters)
-    independent = effective_n(rate, stderr, len(clusters), total) if unit == "instruction" else total
-    return {
-        "correct": correct,
-        "total": total,
-        "rate": rate,
-        "interval": list(wilson_interval(rate, independent)),
-        "stderr": stderr,
-        "unit": unit,
-    }

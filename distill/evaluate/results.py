@@ -11,7 +11,8 @@ Schema, version 1::
       benchmark         gsm8k, csqa, math or ifeval
       num_fewshot       demonstrations in the prompt
       model             name, kind (base, adapter, full), checkpoint (its folder, relative to this file),
-                        fingerprint (config and weights; an adapter's includes its base's), dtype
+                        fingerprint (config and weights; an adapter's includes its base's),
+                        base_fingerprint, dtype
       request           the settings that decide the numbers (seed, backend, max_new_tokens, ...)
       metrics           by the harness's name: correct, total, rate, interval (95%), stderr, unit (row, or
                         instruction: pooled, clustered by prompt)

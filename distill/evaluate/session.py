@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.evaluate.benchmarks import SCORES
 from distill.evaluate.checkpoints import Checkpoint
 from distill.evaluate.fingerprints import digest, model_fingerprint
 from distill.evaluate.measure import Question, measure, prepare
-from distill.evaluate.results import Entry, ResultsFile
+from distill.evaluate.results import ResultsFile
 from distill.evaluate.settings import EvalSettings
-from lm_eval_tasks.datasets import BENCHMARKS
+from distill.evaluate.summary import headline, warnings_of
 from lm_eval_tasks.errors import UserError
-
-TRUNCATED_LIMIT = 0.05
-"""Above this share of truncated responses, a score says little about the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +104,7 @@ class Session:
                 "kind": subject.kind,
                 "checkpoint": self.file.relative(folder) if folder else None,
                 "fingerprint": subject.fingerprint,
+                "base_fingerprint": self.base_fingerprint,
                 "dtype": dtype,
             },
             "request": self.settings.request(),
@@ -118,18 +115,6 @@ class Session:
         say(f"  {headline(entry)}")
         for warning in warnings_of(entry):
             say(f"  WARNING: {warning}")
-
-
-def choose_benchmarks(names: Sequence[str]) -> list[str]:
-    """The benchmarks that `--task` names.
-
-    Raises:
-        UserError: one is unknown.
-    """
-    for name in names:
-        if name not in BENCHMARKS:
-            raise UserError(f"--task {name!r} is unknown; choose from {', '.join(BENCHMARKS)}.")
-    return list(dict.fromkeys(names))
 
 
 def prepare_questions(settings: EvalSettings, num_fewshot: Mapping[str, Sequence[int]]) -> list[Question]:
@@ -147,39 +132,6 @@ def prepare_questions(settings: EvalSettings, num_fewshot: Mapping[str, Sequence
         if settings.n_samples and rows < settings.n_samples:
             say(f"{benchmark} has {rows} rows: all are evaluated (--n_samples {settings.n_samples})")
     return questions
-
-
-def headline(entry: Entry) -> str:
-    """The primary metric in one line, with counts."""
-    name = SCORES[entry["benchmark"]].primary
-    metric = entry["metrics"][name]
-    low, high = metric["interval"]
-    return (
-        f"{entry['benchmark']} {entry['num_fewshot']}-shot: {name} {metric['rate']:.2%} "
-        f"({metric['correct']}/{metric['total']}), 95% interval {low:.1%} to {high:.1%}, "
-        f"{entry['seconds']:.0f} s"
-    )
-
-
-def warnings_of(entry: Entry) -> list[str]:
-    """What makes the entry's score doubtful by itself."""
-    found = []
-    diagnostics = entry["diagnostics"]
-    truncated = diagnostics["truncated"]
-    if truncated["rate"] > TRUNCATED_LIMIT:
-        limit = entry["generation"]["max_gen_toks"]
-        completed = diagnostics["on_completed"]
-        rate = "none ended" if completed["rate"] is None else f"{completed['rate']:.2%} on the others"
-        found.append(
-            f"{truncated['count']} of {truncated['total']} responses were cut at {limit} tokens ({rate}): "
-            "raise --max_new_tokens, or see in the samples why they do not end"
-        )
-    unclosed = diagnostics.get("unclosed_think", {"count": 0})
-    if unclosed["count"]:
-        found.append(
-            f"{unclosed['count']} of {unclosed['total']} responses never closed <think> and count as empty"
-        )
-    return found
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +69,7 @@ class EvalSettings:
             )
 
     def request(self) -> dict[str, Any]:
-        """The part that decides the numbers, for the results file; model and data are recorded on their own."""
+        """The part that decides the numbers, beside model and data, which are recorded on their own."""
         elsewhere = ("model", "data", "n_samples", "batch_size", "tensor_parallel_size")
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in elsewhere}
 
@@ -114,6 +114,18 @@ def settings_from_args(args: argparse.Namespace, *, model: str) -> EvalSettings:
         enable_thinking=args.enable_thinking,
         model_args=_model_args(args.model_args),
     )
+
+
+def choose_benchmarks(names: Sequence[str]) -> list[str]:
+    """The benchmarks that `--task` names.
+
+    Raises:
+        UserError: one is unknown.
+    """
+    for name in names:
+        if name not in BENCHMARKS:
+            raise UserError(f"--task {name!r} is unknown; choose from {', '.join(BENCHMARKS)}.")
+    return list(dict.fromkeys(names))
 
 
 def _default_backend() -> str:

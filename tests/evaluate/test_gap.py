@@ -14,20 +14,9 @@ from lm_eval_tasks.scoring.statistics import wilson_interval
 
 
 def gap(model, output, *more, task=("gsm8k",), k=("0",), n=3, tokens=6):
-    return main(
-        ["gap", "--model", str(model), "--task", *task, "--num_fewshot", *k, "--n_samples", str(n)]
-        + [
-            "--max_new_tokens",
-            str(tokens),
-            "--output",
-            str(output),
-            "--data",
-            "sample",
-            "--backend",
-            "hf",
-            *more,
-        ]
-    )
+    command = ["gap", "--model", str(model), "--task", *task, "--num_fewshot", *k, "--n_samples", str(n)]
+    command += ["--max_new_tokens", str(tokens), "--output", str(output), "--data", "sample"]
+    return main([*command, "--backend", "hf", *more])
 
 
 def rows_of(output, entry):

@@ -23,11 +23,9 @@ def config(tiny, tmp_path):
 
 
 def evaluate(config, runs, output, *more, conditions=("baseline",), steps=("1", "2")):
-    return main(
-        ["eval", "--config", str(config), "--conditions", *conditions, "--base_dir", str(runs)]
-        + ["--checkpoint_steps", *steps, "--n_samples", "3", "--max_new_tokens", "5", "--output", str(output)]
-        + ["--backend", "hf", *more]
-    )
+    command = ["eval", "--config", str(config), "--conditions", *conditions, "--base_dir", str(runs)]
+    command += ["--checkpoint_steps", *steps, "--n_samples", "3", "--max_new_tokens", "5"]
+    return main([*command, "--output", str(output), "--backend", "hf", *more])
 
 
 def entries(output):
@@ -157,11 +155,9 @@ def test_a_retrained_checkpoint_is_measured_again(config, tiny, runs, tmp_path):
 
 def test_steps_left_out_mean_all_that_exist(config, runs, tmp_path):
     output = tmp_path / "results.json"
-    code = main(
-        ["eval", "--config", str(config), "--conditions", "baseline", "--base_dir", str(runs), "--output"]
-        + [str(output), "--n_samples", "1", "--max_new_tokens", "2", "--task", "csqa", "--backend", "hf"]
-    )
-    assert code == 0
+    command = ["eval", "--config", str(config), "--conditions", "baseline", "--base_dir", str(runs)]
+    command += ["--output", str(output), "--n_samples", "1", "--max_new_tokens", "2", "--task", "csqa"]
+    assert main([*command, "--backend", "hf"]) == 0
     assert set(entries(output)) == {("baseline", 1, "csqa"), ("baseline", 2, "csqa")}
 
 

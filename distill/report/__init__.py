@@ -1,0 +1,1 @@
+"""The report: tables and a figure out of results files."""

@@ -1,0 +1,75 @@
+"""Which scores may stand side by side: everything but what is compared has to be equal."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from distill.evaluate.summary import TRUNCATED_LIMIT, warnings_of
+from distill.report.labels import BENCHMARK_NAMES, Entry, model_name, subject_name
+
+_FIELDS: dict[str, Callable[[Entry], Any]] = {
+    "the base model": lambda entry: entry["model"]["base_fingerprint"],
+    "the backend": lambda entry: entry["request"]["backend"],
+    "dtype": lambda entry: entry["model"]["dtype"],
+    "max_new_tokens": lambda entry: entry["generation"]["max_gen_toks"],
+    "the generation settings": lambda entry: {
+        name: value for name, value in entry["generation"].items() if name != "max_gen_toks"
+    },
+    "enable_thinking": lambda entry: entry["request"]["enable_thinking"],
+    "the seed": lambda entry: entry["request"]["seed"],
+    "the number of rows": lambda entry: entry["data"]["rows"],
+    "the data fingerprint": lambda entry: entry["data"]["fingerprint"],
+    "the chat template": lambda entry: entry["prompts"]["chat_template"],
+    "lm_eval's version": lambda entry: entry["versions"]["lm_eval"],
+    "icl-distill's version": lambda entry: entry["versions"]["icl_distill"],
+    "transformers' version": lambda entry: entry["versions"]["transformers"],
+}
+
+
+def comparison_warnings(entries: Sequence[Entry]) -> list[str]:
+    """What differs between entries that a table puts side by side: those of one model and benchmark."""
+    found = []
+    for (model, benchmark), group in grouped(entries).items():
+        place = f"{BENCHMARK_NAMES[benchmark]} ({model_name(model)})"
+        for name, read in _FIELDS.items():
+            found += _difference(place, name, group, read)
+        for k in sorted({entry["num_fewshot"] for entry in group}):
+            same_k = [entry for entry in group if entry["num_fewshot"] == k]
+            # Equal data with unequal prompts: another renderer or other demonstrations.
+            if len({entry["data"]["fingerprint"] for entry in same_k}) == 1:
+                found += _difference(
+                    place, f"the {k}-shot prompt", same_k, lambda entry: entry["prompts"]["fingerprint"]
+                )
+    return found
+
+
+def own_warnings(entries: Iterable[Entry]) -> list[str]:
+    """What makes single entries doubtful."""
+    return [
+        f"{BENCHMARK_NAMES[entry['benchmark']]}, {subject_name(entry)}: {warning}."
+        for entry in entries
+        for warning in warnings_of(entry)
+    ]
+
+
+def truncation_differs(one: Entry, other: Entry) -> bool:
+    """Whether truncated rates are so far apart that the difference of scores says little."""
+    rates = [entry["diagnostics"]["truncated"]["rate"] for entry in (one, other)]
+    return abs(rates[0] - rates[1]) > TRUNCATED_LIMIT
+
+
+def grouped(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
+    """Entries by base model and benchmark."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry["model"]["name"], entry["benchmark"]), []).append(entry)
+    return groups
+
+
+def _difference(place: str, name: str, group: Sequence[Entry], read: Callable[[Entry], Any]) -> list[str]:
+    by_value: dict[str, list[str]] = {}
+    for entry in group:
+        by_value.setdefault(str(read(entry)), []).append(subject_name(entry))
+    if len(by_value) < 2:
+        return []
+    parts = "; ".join(f"{value} for {', '.join(names)}" for value, names in by_value.items())
+    return [f"{place}: {name} differs, so these scores do not compare: {parts}."]
