@@ -1,9 +1,9 @@
 """CommonsenseQA: the letter of the chosen option.
 
 The prompt asks for `Answer: <letter>`. Strict reads the last such place. Flexible, failing that, takes the
-first of these forms that occurs: `(B)`; a letter that is announced (`the answer is B`), stands alone in a line
-or opens the response (`B. bank`); the exact text of an option as a line or behind an announcement. A form that
-names different letters is ambiguous: no answer.
+first of these forms that occurs: `(B)`; a letter that is announced (`the answer is B`), stands alone in a
+line or opens the response (`B. bank`); the exact text of an option as a line or behind an announcement. A
+form that names different letters is ambiguous: no answer.
 """
 
 import re

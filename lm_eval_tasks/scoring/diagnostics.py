@@ -132,8 +132,8 @@ class Diagnostics:
             return None
         return (
             f"WARNING: {rate:.1%} of the responses ({self._truncated} of {self._known}) hit the token limit "
-            "and were scored as cut off. Raise the token limit (max_gen_toks), or read score_on_completed beside "
-            "the score."
+            "and were scored as cut off. Raise the token limit (max_gen_toks), or read score_on_completed "
+            "beside the score."
         )
 
 

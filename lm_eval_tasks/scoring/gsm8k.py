@@ -14,9 +14,8 @@ from lm_eval_tasks.scoring.thinking import split_thinking
 # A minus sign belongs to the number unless it stands between two operands, as in "10-5".
 _NUMBER = re.compile(
     r"""
-    (?P<sign>(?<![\w)\]}%.])[-\u2212]\s?)?         # hyphen or unicode minus
-    \\?[$€£¥₹]?\s?                             # a currency sign, LaTeX-escaped or not
-    (?P<sign_after_currency>(?<=[$€£¥₹])[-\u2212])?
+    (?P<sign>(?<![\w)\]}%.])[-\u2212])?               # hyphen or unicode minus; "- 5" is a list item
+    (?:\\?[$€£¥₹]\s?(?P<inner_sign>[-\u2212])?)?     # a currency sign, LaTeX-escaped or not
     (?P<digits>
         \d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?!\d)(?:\.\d+)?   # 1,234.5; LaTeX: 1{,}234 and 1\,234
       | \d+(?:\.\d+)?
@@ -26,6 +25,8 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE,
 )
+# "#### 5 * 3 = 15" is a calculation, not the asked form.
+_CALCULATION = re.compile(r"\s*(?:[-+*/=^×÷\u2212]|\\(?:times|cdot|div))\s*[\d$(\\]")  # noqa: RUF001 - a times sign
 # White space, emphasis, dollars (LaTeX), boxes and "=" may stand between the marker and the number.
 _MARKED = re.compile(r"####[^\w\n.\u2212-]*(?:\\?boxed\{|\\text\{|\\\(|\\\[)?")
 
@@ -50,11 +51,7 @@ def score(response: str, target: str, *, opened_in_prompt: bool = False) -> Answ
     return AnswerVerdict(
         strict=strict == expected,
         flexible=flexible == expected,
-        answer=None
-        if found is None
-        else f"{found.normalize():f}"
-        if abs(found.adjusted()) < 50
-        else str(found),
+        answer=None if found is None else str(found),
     )
 
 
@@ -65,12 +62,11 @@ def last_number(text: str) -> Decimal | None:
 
 
 def marked_number(text: str) -> Decimal | None:
-    """The number after the last `####` that is followed by exactly one number in its line."""
+    """The number behind the last `####` that has one directly behind it."""
     for line in reversed(text.split("\n")):
         markers = list(_MARKED.finditer(line))
         number = _NUMBER.match(line, markers[-1].end()) if markers else None
-        # "#### 5 * 3 = 15" is a calculation, not the asked form.
-        if number and not re.search(r"\d", line[number.end() :]):
+        if number and not _CALCULATION.match(line, number.end()):
             return _to_decimal(number)
     return None
 
@@ -78,4 +74,4 @@ def marked_number(text: str) -> Decimal | None:
 def _to_decimal(match: re.Match[str]) -> Decimal:
     digits = re.sub(r"[^\d.]", "", match["digits"])
     number = Decimal(digits + (match["exponent"] or ""))
-    return -number if match["sign"] or match["sign_after_currency"] else number
+    return -number if match["sign"] or match["inner_sign"] else number

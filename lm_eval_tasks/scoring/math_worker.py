@@ -1,9 +1,9 @@
 """The process that compares two LaTeX expressions; started and killed by `verifier`.
 
-Reads JSON lines `[target, answer]`, writes JSON lines `true` or `false`, after a first line that is `null` when
-all is well and the reason otherwise. Runs as a script, apart from our package, so that nothing but math-verify
-is imported. It has no time limit of its own: sympy can hang where no signal reaches it, so whoever started it
-kills it.
+Reads JSON lines `[target, answer]`, writes JSON lines `true` or `false`, after a first line that is `null`
+when all is well and the reason otherwise. Runs as a script, apart from our package, so that nothing but
+math-verify is imported. It has no time limit of its own: sympy can hang where no signal reaches it, so
+whoever started it kills it.
 """
 
 import json

@@ -23,7 +23,7 @@ class UnsatisfiableError(ValueError):
 
 
 def _number(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
         raise UnsatisfiableError(f"argument {name} must be a whole number, not {value!r:.60}")
     return int(value)
 

@@ -51,7 +51,8 @@ def clustered_stderr(clusters: Iterable[tuple[float, int]]) -> float | None:
 def effective_n(accuracy: float, stderr: float | None, clusters: int, n: int) -> float:
     """The number of independent observations that would be as telling as `n` clustered ones.
 
-    That is `n` over the design effect, the ratio of the clustered to the ordinary variance. Where the standard error says nothing (all right, all wrong, one cluster), the number of clusters: the
+    That is `n` over the design effect, the ratio of the clustered to the ordinary variance. Where the
+    standard error says nothing (all right, all wrong, one cluster), it is the number of clusters: the
     cautious choice. Never more than `n`.
     """
     if clusters >= n or not stderr:

@@ -62,7 +62,7 @@ def _bind_one(name: str, entry: Mapping[str, Any], quoted: str) -> Instruction:
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0 or value < 0:
         raise ValueError("must be a whole number of at least 0")
     return int(value)
 

@@ -6,7 +6,6 @@ from functools import cached_property
 import regex
 
 from lm_eval_tasks.scoring.language import identify
-from lm_eval_tasks.scoring.patterns import PatternTimeoutError
 from lm_eval_tasks.scoring.sentences import sentence_spans
 from lm_eval_tasks.scoring.words import count_upper_tokens
 
@@ -26,12 +25,10 @@ class Text:
     def holds(self, instruction: "Callable[[Text], bool]") -> bool:
         """Whether the text is not blank and follows the instruction.
 
-        A keyword pattern that runs out of time counts as not followed.
+        Raises:
+            PatternTimeoutError: a keyword is a pattern that runs out of time.
         """
-        try:
-            return not self.blank and instruction(self)
-        except PatternTimeoutError:
-            return False
+        return not self.blank and instruction(self)
 
     @cached_property
     def blank(self) -> bool:

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_eval_tasks.scoring.ifeval.arguments import bind
+from lm_eval_tasks.scoring.ifeval.arguments import Instruction, bind
 from lm_eval_tasks.scoring.ifeval.text import Text
+from lm_eval_tasks.scoring.patterns import PatternTimeoutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,17 @@ def check(
     """
     instructions = bind(instruction_id_list, kwargs, prompt)
     texts = _Variants(response)
-    strict = tuple(texts.strict.holds(instruction) for instruction in instructions)
-    loose = tuple(
-        followed or any(text.holds(instruction) for text in texts)
-        for followed, instruction in zip(strict, instructions, strict=True)
-    )
-    return IFEvalVerdict(strict, loose)
+    judged = [_judge(instruction, texts) for instruction in instructions]
+    return IFEvalVerdict(tuple(strict for strict, _ in judged), tuple(loose for _, loose in judged))
+
+
+def _judge(instruction: Instruction, texts: "_Variants") -> tuple[bool, bool]:
+    """Strict and loose; a keyword pattern that runs out of time counts as not followed."""
+    try:
+        strict = texts.strict.holds(instruction)
+        return strict, strict or any(text.holds(instruction) for text in texts)
+    except PatternTimeoutError:
+        return False, False
 
 
 class _Variants:
