@@ -7,7 +7,8 @@ model object stays as it is, for the other tasks of the run.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from jinja2.exceptions import TemplateError
@@ -34,7 +35,7 @@ def render_chat(
     Raises:
         UserError: the tokenizer has no template, or its template refuses the messages.
     """
-    try:
+    with _explained(messages):
         return str(
             tokenizer.apply_chat_template(
                 list(messages),
@@ -45,6 +46,13 @@ def render_chat(
                 **template,
             )
         )
+
+
+@contextmanager
+def _explained(messages: Sequence[Message]) -> Iterator[None]:
+    """Turn what a template refuses into an error with a remedy."""
+    try:
+        yield
     except TemplateError as error:
         roles = ", ".join(dict.fromkeys(message["role"] for message in messages))
         raise UserError(
@@ -82,7 +90,9 @@ class ModelChat:
             self._template["chat_template"] = template
         self._template.pop("enable_thinking", None)
         # Chat APIs return a JSON wrapper and let the server render.
-        probe = apply_chat_template([{"role": "user", "content": "?"}], add_generation_prompt=True)
+        question = [{"role": "user", "content": "?"}]
+        with _explained(question):
+            probe = apply_chat_template(question, add_generation_prompt=True)
         self.renders_here = isinstance(probe, str) and self.tokenizer is not None
         if not self.renders_here:
             logger.warning(

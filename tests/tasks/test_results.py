@@ -1,0 +1,142 @@
+"""From answers to metrics, aggregates and standard errors."""
+
+import json
+import math
+import random
+import statistics
+
+import pytest
+from lm_eval.utils import make_table
+
+from lm_eval_tasks import results
+from lm_eval_tasks.results import METRICS, UNKNOWN, Circumstances
+
+CSQA = {
+    "benchmark": "csqa", "id": "0", "target": "B", "choices": ["ax", "bow", "cup", "dog", "elk"], "prompt": "?",
+}  # fmt: skip
+IFEVAL = {
+    "benchmark": "ifeval",
+    "id": "7",
+    "prompt": "Write.",
+    "instruction_id_list": ["punctuation:no_comma", "keywords:existence", "punctuation:no_comma"],
+    "kwargs": json.dumps([{}, {"keywords": ["cat"]}, {}]),
+}
+DONE = Circumstances(truncated=False)
+
+
+class TestOneAnswer:
+    def test_ifeval_four_numbers_and_types(self):
+        found = results.score_ifeval(IFEVAL, ["A dog."], DONE)
+        assert found["prompt_level_strict_acc"] is found["prompt_level_loose_acc"] is False
+        assert found["inst_level_strict_acc"] == found["inst_level_loose_acc"] == [True, False, True]
+        assert found["type/punctuation:no_comma"] == [True, True]
+        assert found["type/keywords:existence"] == [False]
+        assert found["type/startend:quotation"] is None
+        assert found["completed_strict_acc"] is False
+
+    def test_thinking_is_not_scored(self):
+        found = results.score_ifeval(IFEVAL, ["<think>well, well</think>A cat."], DONE)
+        assert found["prompt_level_strict_acc"] is True
+        assert found["unclosed_think"] is False
+
+    @pytest.mark.parametrize("opened", [True, False])
+    def test_a_thought_without_end_is_an_empty_answer(self, opened):
+        text = "Answer: B" if opened else "<think>Answer: B"
+        found = results.score_csqa(CSQA, [text], Circumstances(truncated=True, opens_thinking=opened))
+        assert (found["strict_acc"], found["empty"], found["unclosed_think"]) == (False, True, True)
+        assert found["completed_strict_acc"] is None
+
+    def test_an_answer_of_unknown_length_is_not_counted_as_completed(self):
+        found = results.score_csqa(CSQA, ["Answer: B"])
+        assert found["strict_acc"] is True
+        assert found["truncated"] is found["completed_strict_acc"] is None
+
+    def test_every_answer_has_every_metric(self):
+        good, bad = (set(results.score_ifeval(IFEVAL, [text], DONE)) for text in ("A cat.", ""))
+        assert good == bad <= set(METRICS)
+
+    @pytest.mark.parametrize(
+        ("score", "doc", "answer"),
+        [
+            (results.score_ifeval, IFEVAL | {"instruction_id_list": ["no:such"], "kwargs": "[{}]"}, "A cat."),
+            (results.score_ifeval, IFEVAL, None),
+            (results.score_gsm8k, {"benchmark": "gsm8k", "id": "3", "target": "none"}, "#### 5"),
+            (results.score_csqa, CSQA, None),
+        ],
+    )
+    def test_a_bad_row_counts_as_wrong_and_is_reported(self, score, doc, answer, caplog):
+        found = score(doc, [answer], DONE)
+        assert found["scorer_error"] is True
+        assert not found.get("strict_acc", found.get("prompt_level_strict_acc"))
+        assert f"row {doc['id']}" in caplog.text
+
+
+class TestAggregation:
+    def test_instructions_are_pooled_over_prompts(self):
+        assert results.pooled_mean([[True, False, True], [False]]) == 0.5
+        assert results.pooled_mean([[True], None, [False, False]]) == pytest.approx(1 / 3)
+
+    def test_nothing_known_is_no_number(self):
+        assert results.pooled_mean([None, None]) == results.pooled_stderr([None, None]) == UNKNOWN
+
+    def test_stderr_of_single_verdicts_is_the_ordinary_one(self):
+        items = [True, False, False, True, None, True]
+        known = [float(item) for item in items if item is not None]
+        assert results.pooled_stderr(items) == pytest.approx(statistics.stdev(known) / math.sqrt(len(known)))
+
+    def test_stderr_is_clustered_by_prompt(self):
+        rng = random.Random(0)
+        items = [[rng.random() < 0.5] * rng.choice([1, 2, 3]) for _ in range(400)]
+        naive = math.sqrt(0.25 / sum(map(len, items)))
+        resampled = [results.pooled_mean(rng.choices(items, k=len(items))) for _ in range(400)]
+        assert results.pooled_stderr(items) == pytest.approx(statistics.stdev(resampled), rel=0.1)
+        assert results.pooled_stderr(items) > 1.3 * naive
+
+    def test_mean_of_levels(self):
+        rng = random.Random(1)
+        items = []
+        for _ in range(400):
+            verdicts = [rng.random() < 0.6 for _ in range(rng.choice([1, 2, 3]))]
+            items.append([all(verdicts), verdicts])
+        prompts = statistics.fmean(prompt for prompt, _ in items)
+        assert results.mean_of_levels(items) == pytest.approx(
+            (prompts + results.pooled_mean([verdicts for _, verdicts in items])) / 2
+        )
+        resampled = [results.mean_of_levels(rng.choices(items, k=len(items))) for _ in range(400)]
+        assert results.mean_of_levels_stderr(items) == pytest.approx(statistics.stdev(resampled), rel=0.1)
+
+
+@pytest.fixture(scope="module")
+def found(make_lm, evaluate):
+    """A run's results."""
+    return evaluate(make_lm("chatml"), "ifeval_icl", limit=6, max_gen_toks=12)
+
+
+class TestInTheHarness:
+    def test_aggregates_follow_from_the_samples(self, found):
+        samples, metrics = found["samples"]["ifeval_icl_0shot"], found["results"]["ifeval_icl_0shot"]
+        verdicts = [verdict for sample in samples for verdict in sample["inst_level_strict_acc"]]
+        assert metrics["inst_level_strict_acc,none"] == pytest.approx(statistics.fmean(verdicts))
+        expected = results.pooled_stderr([sample["inst_level_strict_acc"] for sample in samples])
+        assert metrics["inst_level_strict_acc_stderr,none"] == expected
+        assert metrics["type/keywords:frequency_stderr,none"] is not None
+
+    def test_every_metric_knows_its_direction(self, found):
+        directions = found["higher_is_better"]["ifeval_icl_0shot"]
+        assert directions["inst_level_loose_acc"] is True
+        assert directions["truncated"] is False
+
+    def test_the_table_prints_pooled_metrics_with_their_stderr(self, found):
+        row = next(line for line in make_table(found).splitlines() if "|inst_level_strict_acc " in line)
+        value, stderr = row.split("|")[7].strip(), row.split("|")[9].strip()
+        metrics = found["results"]["ifeval_icl_0shot"]
+        assert value == f"{metrics['inst_level_strict_acc,none']:.4f}"
+        assert stderr == f"{metrics['inst_level_strict_acc_stderr,none']:.4f}"
+        assert "_stderr" not in make_table(found)
+
+    def test_results_are_strict_json(self, found):
+        def refuse(constant):
+            raise AssertionError(f"{constant} is not JSON")
+
+        text = json.dumps(found["results"])
+        assert json.loads(text, parse_constant=refuse)
