@@ -33,15 +33,19 @@ def resume_path(resume_from_checkpoint: str | None, output_dir: str | Path) -> s
     reason = incomplete(Path(str(resume_from_checkpoint)))
     if reason:
         raise UserError(
-            f"resume_from_checkpoint: {resume_from_checkpoint} is no complete checkpoint ({reason}). Name another, "
-            "or 'auto' for the last complete one."
+            f"resume_from_checkpoint: {resume_from_checkpoint} is no complete checkpoint ({reason}). Name "
+            "another, or 'auto' for the last complete one."
         )
     return resume_from_checkpoint
 
 
 def last_complete(output_dir: Path) -> Path | None:
     """The complete checkpoint of the highest step, or None."""
-    steps = {int(match[1]): path for path in output_dir.glob("checkpoint-*") if (match := _NAME.fullmatch(path.name))}
+    steps = {
+        int(match[1]): path
+        for path in output_dir.glob("checkpoint-*")
+        if (match := _NAME.fullmatch(path.name))
+    }
     for step in sorted(steps, reverse=True):
         reason = incomplete(steps[step])
         if reason is None:

@@ -1,4 +1,4 @@
-"""What a training run is told: data, model (TRL's `ModelConfig`) and training, one flat YAML for all three."""
+"""What a training run is told: data, model (TRL's `ModelConfig`) and training, in one flat YAML."""
 
 from dataclasses import dataclass, field
 
@@ -56,7 +56,10 @@ class DataArguments:
         names = tuple(BENCHMARKS)
         _check(self.benchmark in names, "benchmark", self.benchmark, f"choose from {', '.join(names)}")
         _check(
-            self.demonstrations in MODES, "demonstrations", self.demonstrations, f"choose from {', '.join(MODES)}"
+            self.demonstrations in MODES,
+            "demonstrations",
+            self.demonstrations,
+            f"choose from {', '.join(MODES)}",
         )
         if self.num_fewshot is None:
             self.num_fewshot = BENCHMARKS[self.benchmark].num_fewshot
@@ -96,16 +99,28 @@ class ICLDistillConfig(SFTConfig):
 
     def __post_init__(self) -> None:
         """Check the distillation's keys; rows come tokenised, so TRL must not prepare them again."""
-        _check(self.objective in OBJECTIVES, "objective", self.objective, f"choose from {', '.join(OBJECTIVES)}")
+        _check(
+            self.objective in OBJECTIVES, "objective", self.objective, f"choose from {', '.join(OBJECTIVES)}"
+        )
         for name in ("ce_weight", "distill_weight"):
             _check(getattr(self, name) >= 0, name, getattr(self, name), "give 0 or more")
-        _check(self.ce_weight + self.distill_weight > 0, "ce_weight and distill_weight", 0, "one must be positive")
+        _check(
+            self.ce_weight + self.distill_weight > 0,
+            "ce_weight and distill_weight",
+            0,
+            "one must be positive",
+        )
         _check(self.top_k > 0, "top_k", self.top_k, "give 1 or more")
         _check(0 <= self.beta <= 1, "beta", self.beta, "give a number from 0 to 1")
         _check(self.temperature > 0, "temperature", self.temperature, "give a positive number")
         _check(self.loss_chunk_tokens > 0, "loss_chunk_tokens", self.loss_chunk_tokens, "give 1 or more")
         for name in ("packing", "padding_free", "assistant_only_loss"):
-            _check(not getattr(self, name), name, True, "distillation rows are answers after prompts: leave it out")
+            _check(
+                not getattr(self, name),
+                name,
+                True,
+                "distillation rows are answers after prompts: leave it out",
+            )
         self.remove_unused_columns = False
         self.dataset_kwargs = {"skip_prepare_dataset": True}
         super().__post_init__()

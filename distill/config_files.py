@@ -23,7 +23,9 @@ class _Parser(TrlParser):
         raise UserError(f"{message}.")
 
 
-def parse_run(kinds: Iterable[type], argv: Sequence[str] | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def parse_run(
+    kinds: Iterable[type], argv: Sequence[str] | None = None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Build one object of each dataclass from files and command line.
 
     Args:
@@ -104,7 +106,9 @@ def _converted(path: Path, key: str, value: Any, action: argparse.Action) -> Any
         kind = getattr(read, "__name__", "value")
         raise UserError(f"{path}: key {key!r} has the value {value!r}, which is no {kind}.") from None
     if action.choices is not None and not set(values) <= set(action.choices):
-        raise UserError(f"{path}: key {key!r} is {value!r}; choose from {', '.join(map(str, action.choices))}.")
+        raise UserError(
+            f"{path}: key {key!r} is {value!r}; choose from {', '.join(map(str, action.choices))}."
+        )
     return values if many else values[0]
 
 

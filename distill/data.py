@@ -4,7 +4,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from transformers import PreTrainedTokenizerBase
 
@@ -12,7 +12,7 @@ from distill.config import DataArguments
 from distill.rows import Budgets, Row, RowCounts, build_rows
 from distill.teacher import common_prefix
 from lm_eval_tasks.datasets import load_evaluation, load_train, resolve_source
-from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
+from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.schemas import Example, fingerprint
 
@@ -56,7 +56,9 @@ def load_training_data(
     examples = load_train(args.benchmark, args.data)
     evaluated = load_evaluation(args.benchmark, args.data)
     pool, evaluated_dropped = without_overlap(examples, evaluated)
-    picker = DemonstrationPicker(pool, args.num_fewshot or 0, args.demonstrations, args.demonstration_seed)
+    picker = DemonstrationPicker(
+        pool, args.num_fewshot or 0, cast(Mode, args.demonstrations), args.demonstration_seed
+    )
     few_shot = picker
     if args.demonstrations != "per_example":
         few_shot = DemonstrationPicker(pool, picker.k, "fixed", args.demonstration_seed)
@@ -65,8 +67,8 @@ def load_training_data(
     order = random.Random(seed).sample(candidates, len(candidates))
     if len(order) <= args.eval_rows:
         raise UserError(
-            f"eval_rows: {args.eval_rows} held-out rows leave none of {args.benchmark}'s {len(order)} to train on; "
-            "lower it, or give more training rows."
+            f"eval_rows: {args.eval_rows} held-out rows leave none of {args.benchmark}'s {len(order)} to "
+            "train on; lower it, or give more training rows."
         )
     budgets = Budgets(student=max_length, teacher=args.teacher_max_length)
 
@@ -77,18 +79,21 @@ def load_training_data(
             rows, pick, tokenizer, budgets=budgets, enable_thinking=args.enable_thinking, limit=limit
         )
 
-    held_out, held_out_counts = tokenised(order[: args.eval_rows], few_shot.pick, None if args.eval_rows else 0)
+    held_out, held_out_counts = tokenised(
+        order[: args.eval_rows], few_shot.pick, None if args.eval_rows else 0
+    )
     train, counts = tokenised(order[args.eval_rows :], picker.pick, args.max_train_rows)
     record = {
         "benchmark": args.benchmark,
         "source": resolve_source(args.data),
         "fingerprint": fingerprint(examples),
         "pool_fingerprint": fingerprint(pool),
-        "train_ids": len(train),
         "demonstrations": args.demonstrations,
         "demonstration_seed": args.demonstration_seed,
         "num_fewshot": picker.k,
-        "demonstration_ids": None if args.demonstrations in ("per_example", "zero") else [e.id for e in picker.fixed],
+        "demonstration_ids": None
+        if args.demonstrations in ("per_example", "zero")
+        else [e.id for e in picker.fixed],
         "enable_thinking": args.enable_thinking,
         "chat_template": tokenizer.chat_template is not None,
         "evaluated_rows_left_out": evaluated_dropped,
@@ -96,9 +101,13 @@ def load_training_data(
         "train": asdict(counts),
         "held_out": asdict(held_out_counts),
     }
-    return TrainingData(train, held_out, _prefix(train), _prefix(held_out), record)
+    if few_shot is picker or picker.mode == "fixed":
+        prefix = _prefix([*train, *held_out], picker.k)
+        return TrainingData(train, held_out, prefix, prefix, record)
+    return TrainingData(train, held_out, _prefix(train, picker.k), _prefix(held_out, picker.k), record)
 
 
-def _prefix(rows: Sequence[Row]) -> list[int]:
-    """What the longest teacher prompts' rows share; rows with fewer demonstrations share less of it."""
-    return common_prefix([row["teacher_prompt_ids"] for row in rows]) if rows else []
+def _prefix(rows: Sequence[Row], k: int) -> list[int]:
+    """What teacher prompts begin with; those with fewer demonstrations than most share less of it."""
+    most = max((row["demonstrations"] for row in rows), default=k)
+    return common_prefix([row["teacher_prompt_ids"] for row in rows if row["demonstrations"] == most] or [[]])

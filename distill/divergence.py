@@ -48,7 +48,7 @@ class DivergenceMeter:
         self._collator = collator
         self._teacher = teacher
         self._batch_size = batch_size
-        self._batches: list[tuple[Batch, torch.Tensor]] | None = None
+        self._batches: list[tuple[Batch, torch.Tensor, float]] | None = None
 
     def measure(self, model: nn.Module, head: nn.Module, accelerator: Any) -> dict[str, float]:
         """Mean per answer token: `kl_teacher`, `top1_agreement` and `ce`.
@@ -72,7 +72,9 @@ class DivergenceMeter:
         divergence, agreement, ce, tokens = accelerator.reduce(totals, "sum").tolist()
         return {"kl_teacher": divergence / tokens, "top1_agreement": agreement / tokens, "ce": ce / tokens}
 
-    def _sums(self, model: nn.Module, head: nn.Module, batch: Batch, teacher_hidden: torch.Tensor) -> torch.Tensor:
+    def _sums(
+        self, model: nn.Module, head: nn.Module, batch: Batch, teacher_hidden: torch.Tensor
+    ) -> torch.Tensor:
         labels = batch["labels"]
         hidden = hidden_states(
             model,
@@ -148,7 +150,9 @@ class DivergenceCallback(TrainerCallback):
         self._trainer.model.train(training)
         if accelerator.is_main_process:
             steps = {} if fresh else self._earlier(state.global_step)
-            write_json(self._path, {"metric": "kl_teacher", "steps": steps | {str(state.global_step): measured}})
+            write_json(
+                self._path, {"metric": "kl_teacher", "steps": steps | {str(state.global_step): measured}}
+            )
 
     def _earlier(self, step: int) -> dict[str, Any]:
         """What earlier steps measured; a resumed run measures later ones again."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from distill.fused import Head
 from lm_eval_tasks.errors import UserError
@@ -48,12 +49,12 @@ def _bypassed(head: nn.Module, mask: torch.Tensor) -> Iterator[None]:
             handle.remove()
 
 
-def head_of(module: nn.Module) -> Head:
+def head_of(module: Any) -> Head:
     """The parameters of a vocabulary projection."""
     return Head(module.weight, getattr(module, "bias", None))
 
 
-def check_head(model: nn.Module) -> nn.Module:
+def check_head(model: PreTrainedModel) -> nn.Module:
     """The vocabulary projection of `model`, after checking that it alone turns hidden states into logits.
 
     Raises:
@@ -72,7 +73,7 @@ def check_head(model: nn.Module) -> nn.Module:
     if not torch.allclose(head_of(head).logits(hidden), expected, rtol=1e-2, atol=1e-2):
         raise UserError(
             f"model {model.config.name_or_path!r} ({model.config.model_type}) alters its logits after the "
-            "vocabulary projection (soft-capping or scaling), which distillation does not support. Use a model "
-            "without, such as Llama, Qwen, SmolLM or Gemma 3."
+            "vocabulary projection (soft-capping or scaling), which distillation does not support. Use a "
+            "model without, such as Llama, Qwen, SmolLM or Gemma 3."
         )
     return head

@@ -63,9 +63,7 @@ class Objective:
         if self.name == "jsd":
             if isinstance(teacher, TopK):
                 raise TypeError("the objective jsd needs the teacher's whole distribution")
-            return losses.generalized_jsd(
-                student, teacher, beta=self.beta, temperature=self.temperature
-            )
+            return losses.generalized_jsd(student, teacher, beta=self.beta, temperature=self.temperature)
         top = teacher if isinstance(teacher, TopK) else TopK.of(teacher, self.top_k)
         return losses.topk_mse(student, top) if self.name == "topk_mse" else losses.topk_kl(student, top)
 
@@ -134,7 +132,9 @@ class _FusedObjective(torch.autograd.Function):
         sums = torch.zeros(len(fields(ObjectiveSums)), dtype=dtype, device=hidden.device)
         for start in range(0, len(labels), chunk_tokens):
             rows = slice(start, start + chunk_tokens)
-            chunk_sums, grad_logits = _chunk(hidden[rows], head, labels[rows], _rows(teacher, rows), objective)
+            chunk_sums, grad_logits = _chunk(
+                hidden[rows], head, labels[rows], _rows(teacher, rows), objective
+            )
             sums += chunk_sums.to(dtype)
             _accumulate(grads, grad_logits, hidden[rows], weight, rows)
         ctx.save_for_backward(*[grad for grad in grads if grad is not None])

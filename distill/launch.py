@@ -22,6 +22,7 @@ from distill.demo_model import resolve_model
 from distill.divergence import DivergenceCallback, DivergenceMeter
 from distill.forward import check_head
 from distill.teacher import build_teacher
+from distill.trainer import ICLDistillTrainer
 from lm_eval_tasks import __version__
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text
@@ -66,7 +67,9 @@ def _complaint(error: UserError) -> int:
     return 2
 
 
-def prepare(data_args: DataArguments, model_args: ModelConfig, args: SFTConfig, settings: dict[str, Any]) -> Run:
+def prepare(
+    data_args: DataArguments, model_args: ModelConfig, args: SFTConfig, settings: dict[str, Any]
+) -> Run:
     """Resolve the model, load tokenizer and rows, and say what was found.
 
     Raises:
@@ -104,8 +107,8 @@ def load_tokenizer(model_args: ModelConfig, args: SFTConfig) -> PreTrainedTokeni
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"model_name_or_path: cannot load the tokenizer of {name!r} ({reason}). Give a folder with a saved "
-            "model, a hub name that this machine can reach, or 'demo' for the embedded model."
+            f"model_name_or_path: cannot load the tokenizer of {name!r} ({reason}). Give a folder with a "
+            "saved model, a hub name that this machine can reach, or 'demo' for the embedded model."
         ) from None
     if args.eos_token:
         tokenizer.eos_token = args.eos_token
@@ -175,7 +178,11 @@ class RowCountsCallback(TrainerCallback):
 
 def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
     head = check_head(trainer.model)
-    teacher = build_teacher(trainer.model, head, prefix_ids=run.data.held_out_prefix)
+    prefix = run.data.held_out_prefix
+    if isinstance(trainer, ICLDistillTrainer):
+        teacher = trainer.teacher.with_prefix(prefix)
+    else:
+        teacher = build_teacher(trainer.model, head, prefix_ids=prefix)
     meter = DivergenceMeter(
         run.data.held_out,
         DistillCollator.of(run.tokenizer),
@@ -206,6 +213,7 @@ def _check_same_run(provenance: dict[str, Any], path: Path) -> None:
     for name in ("model", "seed", "trainer", "data"):
         if before.get(name) != provenance[name]:
             raise UserError(
-                f"resume_from_checkpoint: {path} says that the checkpoint's run had {name} {before.get(name)!r}, "
-                f"and this one has {provenance[name]!r}. Give the same settings, or another output_dir."
+                f"resume_from_checkpoint: {path} says that the checkpoint's run had {name} "
+                f"{before.get(name)!r}, and this one has {provenance[name]!r}. Give the same settings, or "
+                "another output_dir."
             )

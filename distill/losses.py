@@ -88,7 +88,7 @@ def generalized_jsd(
 ) -> ValueGrad:
     """Generalised Jensen-Shannon divergence of the full distributions.
 
-    `beta * KL(teacher || m) + (1 - beta) * KL(student || m)` with `m = beta * teacher + (1 - beta) * student`.
+    `beta * KL(teacher || m) + (1 - beta) * KL(student || m)`, `m = beta * teacher + (1 - beta) * student`.
 
     Args:
         student_logits: `[N, V]`.
@@ -108,7 +108,9 @@ def generalized_jsd(
         value = _dot(probs, log_ratio)
         return ValueGrad(value, log_ratio.sub_(value[:, None]).mul_(probs).div_(temperature))
     teacher_probs = teacher.exp()
-    log_mixture = (beta * teacher_probs + (1 - beta) * probs).log_()
+    # Where both underflow, the clamp keeps 0 * log(0) from becoming 0 * infinity.
+    mixture = (beta * teacher_probs).add_(probs, alpha=1 - beta).clamp_(min=torch.finfo(probs.dtype).tiny)
+    log_mixture = mixture.log_()
     log_ratio = student.sub_(log_mixture)
     student_kl = _dot(probs, log_ratio)
     value = beta * _dot(teacher_probs, teacher.sub_(log_mixture)) + (1 - beta) * student_kl

@@ -96,7 +96,11 @@ class Line:
 
 
 def lay_out(
-    suffixes: Sequence[torch.Tensor], shared: Sequence[int], prefix_length: int, *, line_tokens: int = LINE_TOKENS
+    suffixes: Sequence[torch.Tensor],
+    shared: Sequence[int],
+    prefix_length: int,
+    *,
+    line_tokens: int = LINE_TOKENS,
 ) -> Iterator[Line]:
     """Lay rows end to end, in order.
 
@@ -140,14 +144,14 @@ def attention_mask(line: Line, config: PreTrainedConfig) -> torch.Tensor | dict[
     implementation = config._attn_implementation
     if implementation not in ("sdpa", "eager"):
         raise UserError(
-            f"shared_prefix: true needs attn_implementation sdpa or eager, not {implementation!r}; set one of "
-            "them, or shared_prefix: false."
+            f"shared_prefix: true needs attn_implementation sdpa or eager, not {implementation!r}; set one "
+            "of them, or shared_prefix: false."
         )
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     if unknown := kinds - {"full_attention", "sliding_attention"}:
         raise UserError(
-            f"shared_prefix: true does not know the layers {sorted(unknown)} of model type {config.model_type!r}; "
-            "set shared_prefix: false."
+            f"shared_prefix: true does not know the layers {sorted(unknown)} of model type "
+            f"{config.model_type!r}; set shared_prefix: false."
         )
     full = _mask(line.visible, implementation)
     if "sliding_attention" not in kinds:

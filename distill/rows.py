@@ -20,6 +20,7 @@ class Row(TypedDict):
         prompt_ids: What the student reads: the bare question.
         teacher_prompt_ids: What the teacher reads: demonstrations and question.
         completion_ids: The answer, end-of-turn token included.
+        demonstrations: How many demonstrations the teacher reads.
         length: Tokens of `prompt_ids` and `completion_ids`, for samplers that group rows by length.
     """
 
@@ -27,6 +28,7 @@ class Row(TypedDict):
     prompt_ids: list[int]
     teacher_prompt_ids: list[int]
     completion_ids: list[int]
+    demonstrations: int
     length: int
 
 
@@ -135,5 +137,6 @@ def _build_row(
         prompt_ids=prompt_ids,
         teacher_prompt_ids=teacher_prompt_ids,
         completion_ids=completion_ids,
+        demonstrations=kept,
         length=length,
     )

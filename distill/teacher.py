@@ -17,9 +17,12 @@ from distill.prefix import SharedPrefix, attention_mask, lay_out
 def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
     """The longest token sequence that all prompts begin with."""
     # What the lexicographically first and last share, all between them share too.
-    first, last = min(prompts), max(prompts)
-    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return list(first[:length])
+    ordered = sorted(map(list, prompts))
+    first, last = ordered[0], ordered[-1]
+    length = next(
+        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    return first[:length]
 
 
 class Teacher:
@@ -30,7 +33,7 @@ class Teacher:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: PreTrainedModel | PeftModel,
         head: nn.Module,
         *,
         prefix_ids: Sequence[int] = (),
@@ -52,6 +55,18 @@ class Teacher:
         self._active = active
         self._shared_prefix = shared_prefix
         self._prefix: SharedPrefix | None = None
+
+    def with_prefix(self, prefix_ids: Sequence[int]) -> "Teacher":
+        """The same teacher for prompts that begin otherwise; itself, if they begin alike."""
+        if list(prefix_ids) == list(self._prefix_ids):
+            return self
+        return Teacher(
+            self.model,
+            self.head,
+            prefix_ids=prefix_ids,
+            active=self._active,
+            shared_prefix=self._shared_prefix,
+        )
 
     def targets(self, batch: Batch) -> HiddenTargets:
         """Hidden states `[N, H]` that predict the batch's N answer tokens, row by row, and the head."""

@@ -33,7 +33,9 @@ def encode_prompts(
     enable_thinking: bool = False,
 ) -> list[list[int]]:
     """`encode_prompt` of many conversations, tokenised in parallel."""
-    texts = [render_prompt(tokenizer, messages, enable_thinking=enable_thinking) for messages in conversations]
+    texts = [
+        render_prompt(tokenizer, messages, enable_thinking=enable_thinking) for messages in conversations
+    ]
     # The harness' rule: special tokens are added unless the template has already written the first of them.
     begins = bool(tokenizer.bos_token) and texts[0].startswith(tokenizer.bos_token)
     return tokenizer(texts, add_special_tokens=not begins)["input_ids"]
@@ -92,9 +94,9 @@ def render_answer(
     )
     if not whole.startswith(prompt):
         raise UserError(
-            f"the chat template of {tokenizer.name_or_path!r} renders a prompt ending in {prompt[-60:]!r}, but "
-            "once the answer follows, the conversation no longer begins with it. A student trained on one and "
-            "asked the other would learn nothing. Use another chat template (chat_template_path)"
+            f"the chat template of {tokenizer.name_or_path!r} renders a prompt ending in {prompt[-60:]!r}, "
+            "but once the answer follows, the conversation no longer begins with it. A student trained on "
+            "one and asked the other would learn nothing. Use another chat template (chat_template_path)"
             + ("." if enable_thinking else ", or try enable_thinking: true.")
         )
     return _up_to_end_of_turn(tokenizer, whole[len(prompt) :], completion)
@@ -106,8 +108,8 @@ def _up_to_end_of_turn(tokenizer: PreTrainedTokenizerBase, turn: str, completion
     start = turn.rfind(content)
     if start < 0:
         raise UserError(
-            f"the chat template of {tokenizer.name_or_path!r} alters answers: {content[:60]!r} does not occur in "
-            f"the rendered turn {turn[:80]!r}. Use another chat template (chat_template_path)."
+            f"the chat template of {tokenizer.name_or_path!r} alters answers: {content[:60]!r} does not "
+            f"occur in the rendered turn {turn[:80]!r}. Use another chat template (chat_template_path)."
         )
     end = start + len(content)
     markers = {str(token) for token in tokenizer.added_tokens_decoder.values()} | {_eos(tokenizer)}
@@ -121,7 +123,7 @@ def _up_to_end_of_turn(tokenizer: PreTrainedTokenizerBase, turn: str, completion
 def _eos(tokenizer: PreTrainedTokenizerBase) -> str:
     if not tokenizer.eos_token:
         raise UserError(
-            f"the tokenizer {tokenizer.name_or_path!r} has no end-of-sequence token, so an answer could never "
-            "end. Set eos_token in its tokenizer_config.json."
+            f"the tokenizer {tokenizer.name_or_path!r} has no end-of-sequence token, so an answer could "
+            "never end. Set eos_token in its tokenizer_config.json."
         )
     return tokenizer.eos_token

@@ -104,7 +104,11 @@ class ICLDistillTrainer(SFTTrainer):
         return loss * self.accelerator.num_processes if self.args.average_tokens_across_devices else loss
 
     def prediction_step(
-        self, model: nn.Module, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
     ) -> tuple[torch.Tensor, None, None]:
         """The loss of one evaluation batch; logits are never made whole, so there are none to return."""
         inputs = self._prepare_inputs(inputs)
@@ -138,9 +142,10 @@ class ICLDistillTrainer(SFTTrainer):
         summed = self.accelerator.reduce(torch.stack(list(totals.values())), "sum").tolist()
         values = defaultdict(float, zip(totals, summed, strict=True))
         self._sums[mode] = {}
-        means = {name: values[name] / values["answer_tokens"] for name in ("ce", "divergence", "top1_agreement")}
+        means = {
+            name: values[name] / values["answer_tokens"] for name in ("ce", "divergence", "top1_agreement")
+        }
         if mode == "train":
             means["tokens_per_second"] = values["student_tokens"] / self._training_seconds
             self._training_seconds = 0.0
         return means
-

@@ -26,8 +26,8 @@ from distill.trainer import ICLDistillTrainer
 
 def main() -> None:
     """Train once, as the command line says."""
-    objects, settings = parse_run((DataArguments, ModelConfig, ICLDistillConfig))
-    run = prepare(*objects, settings)
+    (data_args, model_args, args), settings = parse_run((DataArguments, ModelConfig, ICLDistillConfig))
+    run = prepare(data_args, model_args, args, settings)
     trainer = ICLDistillTrainer(
         args=run.args,
         train_dataset=Dataset.from_list(run.data.train),

@@ -25,8 +25,8 @@ from distill.rows import Row
 
 def main() -> None:
     """Train once, as the command line says."""
-    objects, settings = parse_run((DataArguments, ModelConfig, SFTConfig))
-    run = prepare(*objects, settings)
+    (data_args, model_args, args), settings = parse_run((DataArguments, ModelConfig, SFTConfig))
+    run = prepare(data_args, model_args, args, settings)
     run.args.dataset_kwargs = {"skip_prepare_dataset": True}
     dataset = Dataset.from_list([_labelled(row) for row in run.data.train])
     train(SFTTrainer(args=run.args, train_dataset=dataset, **model_arguments(run)), run)

@@ -1,0 +1,97 @@
+import pytest
+import torch
+
+from distill import losses
+from distill.fused import OBJECTIVES, Head, HiddenTargets, Objective, fused_objective
+from distill.losses import TopK
+
+N, H, V = 11, 6, 50
+
+
+@pytest.fixture
+def problem():
+    generator = torch.Generator().manual_seed(1)
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    hidden, weight, bias = (random(*shape).requires_grad_() for shape in ((N, H), (V, H), (V,)))
+    teacher = HiddenTargets(random(N, H), Head(random(V, H), random(V)))
+    labels = torch.randint(V, (N,), generator=generator)
+    return hidden, Head(weight, bias), labels, teacher
+
+
+def naive_loss(hidden, head, labels, teacher, objective):
+    """The whole logits at once, by autograd; only the divergence's value comes from the library."""
+    student, targets = head.logits(hidden), teacher.head.logits(teacher.hidden)
+    ce = torch.nn.functional.cross_entropy(student, labels, reduction="sum")
+    if objective.name == "jsd":
+        p, q = ((x / objective.temperature).softmax(-1) for x in (student, targets))
+        m = objective.beta * q + (1 - objective.beta) * p
+        divergence = (objective.beta * q * (q / m).log() + (1 - objective.beta) * p * (p / m).log()).sum()
+    else:
+        top = targets.topk(objective.top_k, dim=-1)
+        if objective.name == "topk_mse":
+            divergence = (student.gather(-1, top.indices) - top.values).square().mean(-1).sum()
+        else:
+            p = student.softmax(-1).gather(-1, top.indices)
+            q = targets.softmax(-1).gather(-1, top.indices)
+            p, q = (torch.cat([x, 1 - x.sum(-1, keepdim=True)], -1) for x in (p, q))
+            divergence = (q * (q / p).log()).sum()
+    return objective.ce_weight * ce + objective.distill_weight * divergence
+
+
+@pytest.mark.parametrize("chunk_tokens", [1, 4, 100])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_value_and_gradients_equal_the_naive_ones(problem, name, chunk_tokens):
+    hidden, head, labels, teacher = problem
+    objective = Objective(name=name, ce_weight=0.7, distill_weight=0.3, top_k=5, beta=0.4, temperature=1.5)
+    sums = fused_objective(hidden, head, labels, teacher, objective, chunk_tokens=chunk_tokens)
+    naive = naive_loss(hidden, head, labels, teacher, objective)
+    torch.testing.assert_close(sums.loss, naive)
+    ours = torch.autograd.grad(sums.loss / 3, [hidden, *head])
+    for grad, expected in zip(ours, torch.autograd.grad(naive / 3, [hidden, *head]), strict=True):
+        torch.testing.assert_close(grad, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_a_frozen_head_gets_no_gradient(problem):
+    hidden, head, labels, teacher = problem
+    frozen = Head(*(value.detach() for value in head))
+    fused_objective(hidden, frozen, labels, teacher, Objective(top_k=5)).loss.backward()
+    assert hidden.grad is not None
+    assert frozen.weight.grad is None
+
+
+def test_the_counts_are_plain(problem):
+    hidden, head, labels, teacher = problem
+    sums = fused_objective(hidden, head, labels, teacher, Objective(top_k=5), chunk_tokens=3)
+    student, targets = head.logits(hidden), teacher.head.logits(teacher.hidden)
+    assert sums.tokens == N
+    assert sums.agreement == (student.argmax(-1) == targets.argmax(-1)).sum()
+    torch.testing.assert_close(sums.ce, torch.nn.functional.cross_entropy(student, labels, reduction="sum"))
+    assert not sums.ce.requires_grad
+
+
+def test_a_teachers_top_k_serves_instead_of_its_logits(problem):
+    hidden, head, labels, teacher = problem
+    top = TopK.of(teacher.head.logits(teacher.hidden), 5)
+    for name in ("topk_mse", "topk_kl"):
+        objective = Objective(name=name, top_k=5)
+        whole = fused_objective(hidden, head, labels, teacher, objective, chunk_tokens=4)
+        cached = fused_objective(hidden, head, labels, top, objective, chunk_tokens=4)
+        torch.testing.assert_close(whole.loss, cached.loss)
+    with pytest.raises(TypeError, match="whole distribution"):
+        fused_objective(hidden, head, labels, top, Objective(name="jsd"))
+
+
+def test_low_precision_heads_are_summed_in_float32():
+    generator = torch.Generator().manual_seed(2)
+    hidden = torch.randn(N, H, generator=generator).bfloat16().requires_grad_()
+    head = Head(torch.randn(V, H, generator=generator).bfloat16())
+    labels = torch.randint(V, (N,), generator=generator)
+    sums = fused_objective(hidden, head, labels, HiddenTargets(hidden.detach(), head), Objective(top_k=5))
+    sums.loss.backward()
+    assert sums.loss.dtype == torch.float32
+    assert hidden.grad.dtype == torch.bfloat16
+    expected = losses.cross_entropy(head.logits(hidden.detach()), labels).value.sum()
+    torch.testing.assert_close(sums.ce, expected)

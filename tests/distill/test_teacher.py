@@ -1,0 +1,150 @@
+"""The shared-prefix teacher against plain uncached forward passes."""
+
+import dataclasses
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from distill import prefix as prefix_module
+from distill.collator import DistillCollator, predicting
+from distill.data import load_training_data
+from distill.forward import check_head
+from distill.teacher import Teacher, build_teacher, common_prefix
+
+TOLERANCE = 2e-4
+
+
+@pytest.fixture(scope="module")
+def data(make_tokenizer):
+    from distill.config import DataArguments
+
+    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=4, eval_rows=4, max_train_rows=6)
+    return load_training_data(args, make_tokenizer("qwen3"), max_length=None, seed=0)
+
+
+@pytest.fixture(scope="module")
+def batch(data, make_tokenizer):
+    return DistillCollator.of(make_tokenizer("qwen3"))(data.train)
+
+
+def logits_of(teacher, batch):
+    targets = teacher.targets(batch)
+    return targets.head.logits(targets.hidden)
+
+
+def uncached(model, batch):
+    with torch.no_grad():
+        logits = model(
+            input_ids=batch["teacher_input_ids"],
+            attention_mask=batch["teacher_attention_mask"],
+            use_cache=False,
+        ).logits
+    return logits[predicting(batch["teacher_labels"])]
+
+
+@pytest.fixture(params=["llama", "qwen3", "llama-eager", "qwen3-sliding"])
+def model(request, make_model):
+    kind, _, variant = request.param.partition("-")
+    if variant == "sliding":
+        return make_model(
+            kind, use_sliding_window=True, sliding_window=64, max_window_layers=1,
+            layer_types=["full_attention", "sliding_attention"],
+        )  # fmt: skip
+    model = make_model(kind)
+    if variant == "eager":
+        model.set_attn_implementation("eager")
+    return model
+
+
+@pytest.mark.parametrize("line_tokens", [1, 10_000])
+def test_shared_prefix_equals_the_uncached_forward(model, data, batch, line_tokens, monkeypatch):
+    monkeypatch.setattr(prefix_module.lay_out, "__kwdefaults__", {"line_tokens": line_tokens})
+    assert len(data.train_prefix) > 300
+    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    expected = uncached(model, batch)
+    for _ in range(2):  # the second time the cache must be as it was
+        found = logits_of(teacher, batch)
+        assert (found - expected).abs().max() < TOLERANCE
+        assert torch.equal(found.argmax(-1), expected.argmax(-1))
+
+
+def test_without_sharing_it_equals_too(make_model, data, batch):
+    model = make_model()
+    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix, shared_prefix=False)
+    assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
+
+
+def test_dropping_the_position_offset_is_noticed(make_model, data, batch, monkeypatch):
+    def shifted(*args, **kwargs):
+        for line in original(*args, **kwargs):
+            yield dataclasses.replace(line, position_ids=line.position_ids - len(data.train_prefix))
+
+    original = prefix_module.lay_out
+    monkeypatch.setattr("distill.teacher.lay_out", shifted)
+    model = make_model()
+    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() > 0.05
+
+
+def test_rows_that_share_less_of_the_prefix_are_right_too(make_model, make_tokenizer):
+    from distill.config import DataArguments
+
+    tokenizer = make_tokenizer("chatml")
+    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=4, eval_rows=4, max_train_rows=12)
+    args.teacher_max_length = None
+    rows = load_training_data(args, tokenizer, max_length=None, seed=0).train
+    lengths = [len(row["teacher_prompt_ids"] + row["completion_ids"]) for row in rows]
+    args.teacher_max_length = sorted(lengths)[6]
+    data = load_training_data(args, tokenizer, max_length=None, seed=0)
+    counts = data.record["train"]
+    assert 0 < counts["rows_with_fewer_demonstrations"] < counts["rows"]
+    batch = DistillCollator.of(tokenizer)(data.train)
+    model = make_model()
+    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize("mode", ["per_example", "zero"])
+def test_prompts_without_common_demonstrations(make_model, make_tokenizer, mode):
+    from distill.config import DataArguments
+
+    args = DataArguments(
+        benchmark="csqa", data="sample", num_fewshot=3, demonstrations=mode, eval_rows=0, max_train_rows=4
+    )
+    data = load_training_data(args, make_tokenizer("llama3"), max_length=None, seed=0)
+    batch = DistillCollator.of(make_tokenizer("llama3"))(data.train)
+    model = make_model()
+    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
+
+
+def test_the_adapter_is_off_for_the_teacher_only(make_model, data, batch):
+    model = make_model()
+    expected = uncached(model, batch)
+    peft = get_peft_model(
+        model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    )
+    peft.train()
+    teacher = build_teacher(peft, check_head(peft), prefix_ids=data.train_prefix)
+    assert teacher.model is peft
+    assert (logits_of(teacher, batch) - expected).abs().max() < TOLERANCE
+    assert peft.training
+    assert [p.requires_grad for n, p in peft.named_parameters() if "lora" in n]
+    assert (uncached(peft.eval(), batch) - expected).abs().max() > 0.01
+
+
+def test_full_fine_tuning_gets_a_frozen_copy(make_model, data, batch):
+    model = make_model()
+    teacher = build_teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    before = logits_of(teacher, batch)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1)
+    assert torch.equal(logits_of(teacher, batch), before)
+    assert not any(p.requires_grad for p in teacher.model.parameters())
+
+
+def test_common_prefix():
+    assert common_prefix([[1, 2, 3], [1, 2, 4, 5], [1, 2]]) == [1, 2]
+    assert common_prefix([[1], [2]]) == []
