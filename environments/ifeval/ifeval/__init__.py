@@ -1,4 +1,4 @@
-"""The environment `ifeval` of the verifiers library: `load_environment` (legacy API) and `IFEvalTaskset` (v1).
+"""The environment `ifeval` of verifiers: `load_environment` (legacy API) and `IFEvalTaskset` (v1).
 
 Each face is imported when it is asked for: the v1 stack takes seconds, and 0.4 has no legacy one.
 """

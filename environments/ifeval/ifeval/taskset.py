@@ -5,9 +5,10 @@ from typing import Literal
 
 import verifiers.v1 as vf
 
-from ifeval.core import is_gradable, raw_response, system_prompt
+from ifeval.core import is_gradable, raw_response
 from lm_eval_tasks.rewards import Grade, grade
 from lm_eval_tasks.rlvr_data import load_rlvr
+from lm_eval_tasks.rlvr_prompts import system_prompt
 
 
 class IFEvalData(vf.TaskData):
@@ -46,7 +47,9 @@ class IFEvalTask(vf.Task[IFEvalData, vf.State, IFEvalTaskConfig]):
     def grade(self, trace: vf.Trace) -> Grade:
         """The whole verdict on the last assistant message."""
         messages = trace.assistant_messages
-        content, thought = (messages[-1].content, messages[-1].reasoning_content) if messages else (None, None)
+        content, thought = (
+            (messages[-1].content, messages[-1].reasoning_content) if messages else (None, None)
+        )
         reasoning = self.config.reasoning
         text = raw_response(content, thought, reasoning=reasoning)
         return grade(text, self.data.ground_truth, reasoning=reasoning, mode=self.config.reward_mode)

@@ -1,0 +1,192 @@
+"""A saved `vf-eval` run -> a report under `reports/`, and the list of reports in the README.
+
+    ifeval-report                 # the newest run under ./environments/ifeval/outputs
+    ifeval-report RUN_FOLDER      # holds results.jsonl and metadata.json
+
+Every reward is computed again from the logged completion; the report says how many agree with the log.
+"""
+
+import argparse
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ifeval.core import raw_response
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import write_json, write_text
+from lm_eval_tasks.rewards import Grade, batch_metrics, grade
+
+BEGIN, END = "<!-- vf:begin:reports -->", "<!-- vf:end:reports -->"
+_NONE = (
+    '<p>No reports found. Run <code>uv run vf-eval ifeval -a \'{"key": "value"}\'</code> to generate one.</p>'
+)
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A saved run, judged again.
+
+    Attributes:
+        metadata: What `vf-eval` wrote about the run.
+        results: One logged mapping per rollout.
+        grades: The same rollouts, judged here.
+    """
+
+    metadata: Mapping[str, Any]
+    results: Sequence[Mapping[str, Any]]
+    grades: Sequence[Grade]
+
+    @property
+    def matches(self) -> int:
+        """Rollouts whose logged reward equals the one computed here."""
+        pairs = zip(self.results, self.grades, strict=True)
+        return sum(math.isclose(row["reward"], found.reward, abs_tol=_TOLERANCE) for row, found in pairs)
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of the report."""
+        rewards = [row["reward"] for row in self.results]
+        return {
+            "model": self.metadata.get("model"),
+            "date": self.metadata.get("date"),
+            "env_args": self.metadata.get("env_args") or {},
+            "sampling_args": self.metadata.get("sampling_args") or {},
+            "examples": len({row["example_id"] for row in self.results}),
+            "rollouts": len(self.results),
+            "mean_reward": sum(rewards) / len(rewards),
+            "errors": sum(row.get("error") is not None for row in self.results),
+            "truncated": sum(bool(row.get("is_truncated")) for row in self.results),
+            "recomputed_rewards_equal": self.matches,
+            "metrics": batch_metrics(self.grades),
+        }
+
+
+def read_run(folder: Path) -> Run:
+    """Read and judge a run.
+
+    Raises:
+        UserError: files missing or unreadable, or no rollout in them.
+    """
+    try:
+        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        lines = (folder / "results.jsonl").read_text(encoding="utf-8").split("\n")
+        results = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, json.JSONDecodeError) as error:
+        raise UserError(f"{folder} is not a saved run of vf-eval ({error}). Run vf-eval with -s.") from None
+    if not results:
+        raise UserError(f"{folder / 'results.jsonl'} holds no rollout.")
+    env_args = metadata.get("env_args") or {}
+    options = {"reasoning": env_args.get("reasoning", False), "mode": env_args.get("reward_mode", "all")}
+    return Run(metadata, results, [_grade_again(row, **options) for row in results])
+
+
+def _grade_again(row: Mapping[str, Any], *, reasoning: bool, mode: str) -> Grade:
+    messages = [message for message in row.get("completion") or [] if message.get("role") == "assistant"]
+    last = messages[-1] if messages else {}
+    text = raw_response(last.get("content"), last.get("reasoning_content"), reasoning=reasoning)
+    return grade(text, row.get("answer", ""), reasoning=reasoning, mode=mode)
+
+
+def write_report(run: Run, environment: Path, name: str) -> Path:
+    """Write `reports/<name>.md` and `.json`, and list all reports in the README; returns the page."""
+    reports = environment / "reports"
+    summary = run.summary()
+    path = reports / f"{name}.md"
+    write_text(path, _page(name, summary, run))
+    write_json(reports / f"{name}.json", summary)
+    update_readme(environment / "README.md", reports)
+    return path
+
+
+def update_readme(readme: Path, reports: Path) -> None:
+    """Replace what stands between the markers by a list of the reports.
+
+    Raises:
+        UserError: the README lacks its markers.
+    """
+    text = readme.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise UserError(f"{readme} must hold {BEGIN} and, after it, {END}, once each.")
+    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
+    write_text(readme, f"{before}\n{_listing(reports)}\n{after}")
+
+
+def _listing(reports: Path) -> str:
+    rows = []
+    for path in sorted(reports.glob("*.json")):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        cells = (
+            f'<a href="reports/{escape(path.stem)}.md">{escape(str(summary["model"]))}</a>',
+            f"<code>{escape(json.dumps(summary['env_args']))}</code>",
+            str(summary["rollouts"]),
+            f"{summary['mean_reward']:.4f}",
+        )
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    if not rows:
+        return _NONE
+    head = "".join(f"<th>{name}</th>" for name in ("model", "arguments", "rollouts", "mean reward"))
+    return "\n".join(["<table>", f"<tr>{head}</tr>", *rows, "</table>"])
+
+
+def _page(name: str, summary: Mapping[str, Any], run: Run) -> str:
+    facts = {key: value for key, value in summary.items() if key != "metrics"}
+    lines = [f"# {name}", "", "| | |", "| --- | --- |"]
+    lines += [f"| {key} | {_cell(value)} |" for key, value in facts.items()]
+    lines += ["", "## Metrics", "", "| metric | mean |", "| --- | --- |"]
+    lines += [f"| {key} | {value:.4f} |" for key, value in summary["metrics"].items()]
+    problems = [
+        (row["example_id"], found.problem) for row, found in zip(run.results, run.grades, strict=True)
+    ]
+    lines += ["", "## Responses that could not be judged", ""]
+    lines += [f"- example {number}: {problem}" for number, problem in problems if problem] or ["None."]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    return f"`{json.dumps(value)}`" if isinstance(value, Mapping) else str(value)
+
+
+def newest_run(environment: Path) -> Path:
+    """The run under `outputs/evals` that was written last.
+
+    Raises:
+        UserError: there is none.
+    """
+    runs = sorted(environment.glob("outputs/evals/*/*/results.jsonl"), key=lambda path: path.stat().st_mtime)
+    if not runs:
+        raise UserError(f"{environment / 'outputs'} holds no saved run. Run vf-eval with -s first.")
+    return runs[-1].parent
+
+
+def main() -> None:
+    """Write one report."""
+    parser = argparse.ArgumentParser(prog="ifeval-report", description="a report of a saved vf-eval run")
+    parser.add_argument("run", type=Path, nargs="?", help="its folder; default: the newest run")
+    parser.add_argument(
+        "--environment", type=Path, default=Path("environments/ifeval"), help="folder with the README"
+    )
+    args = parser.parse_args()
+    try:
+        folder = args.run or newest_run(args.environment)
+        run = read_run(folder)
+        name = re.sub(r"[^\w.-]+", "-", f"{folder.resolve().parent.name}--{folder.resolve().name}")
+        path = write_report(run, args.environment, name)
+    except UserError as error:
+        print(f"ifeval-report: {error}", file=sys.stderr)
+        sys.exit(2)
+    summary = run.summary()
+    print(
+        f"{path}: {summary['rollouts']} rollouts, mean reward {summary['mean_reward']:.4f}, "
+        f"recomputed rewards equal: {run.matches} of {len(run.results)}"
+    )
+    sys.exit(0 if run.matches == len(run.results) else 1)
+
+
+if __name__ == "__main__":
+    main()

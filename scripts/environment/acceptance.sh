@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The verifiers environment against a real endpoint: vLLM on the CPU serves the embedded model on loopback.
+#
+#   bash scripts/environment/acceptance.sh
+#
+# Runs the tests of the environment, v1's `validate` on the sample, the quickstart command word for word, and
+# eight examples in both modes. Fails where a reward recomputed from a logged completion differs.
+# Environments: ENVIRONMENT_VENV (default .venv-environment) and VLLM_VENV (default .venv-vllm), made if absent.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+ROOT="$PWD"
+ENVIRONMENT_VENV="$(realpath -m "${ENVIRONMENT_VENV:-.venv-environment}")"
+VLLM_VENV="$(realpath -m "${VLLM_VENV:-.venv-vllm}")"
+PORT="${PORT:-8417}"
+WORK="$(mktemp -d)"
+SERVER=""
+cleanup() {
+  if [ -n "$SERVER" ]; then kill -- "-$SERVER" 2>/dev/null || true; fi
+  rm -rf "$WORK"
+}
+trap cleanup EXIT
+step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
+
+step "environments"
+bash scripts/environment/setup.sh "$ENVIRONMENT_VENV"
+test -x "$VLLM_VENV/bin/vllm" || bash scripts/vllm/setup.sh "$VLLM_VENV"
+MODEL="$("$VLLM_VENV/bin/python" -c 'from distill.demo_model import resolve_model; print(resolve_model("demo"))')"
+
+step "the server starts in the background"
+# A process group of its own, so that its workers end with it. 96 new tokens where a request names no limit.
+source scripts/vllm/env.sh
+set -m
+"$VLLM_VENV/bin/vllm" serve "$MODEL" --served-model-name demo --host 127.0.0.1 --port "$PORT" \
+  --dtype float32 --enforce-eager --max-model-len 1024 --max-num-seqs 16 \
+  --override-generation-config '{"max_new_tokens": 96}' >"$WORK/server.log" 2>&1 &
+SERVER=$!
+set +m
+
+step "tests, and v1 validate on all sample rows"
+export PATH="$ENVIRONMENT_VENV/bin:$PATH" VIRTUAL_ENV="$ENVIRONMENT_VENV" ICL_DATA_DIR=sample
+export UV_NO_SYNC=1 UV_PROJECT_ENVIRONMENT="$ENVIRONMENT_VENV" LOCAL_KEY=none
+# The root conftest needs torch, which is not here.
+pytest --confcutdir tests/environments tests/environments
+for split in eval train; do
+  uv run validate ifeval --runtime.type subprocess --taskset.split "$split" --only-gold --no-rich \
+    -o "$WORK/validate-$split" | tail -14 | tee "$WORK/validate.log"
+  grep -q '"valid_rate": 1.0' "$WORK/validate.log"
+done
+
+step "waiting for the server"
+for _ in $(seq 180); do
+  curl --silent --fail --max-time 2 "http://127.0.0.1:$PORT/health" && break
+  kill -0 "$SERVER" || { tail -50 "$WORK/server.log"; exit 1; }
+  sleep 1
+done
+curl --silent --fail --max-time 2 "http://127.0.0.1:$PORT/health"
+
+# vf-eval looks its default model up in ./configs/endpoints.toml: here that name leads to the local server, so
+# that the command needs no further word. Its `environments` is the checkout's, without what is written there.
+mkdir -p "$WORK/run/configs" "$WORK/run/environments/ifeval"
+cp environments/ifeval/README.md "$WORK/run/environments/ifeval/"
+cat >"$WORK/run/configs/endpoints.toml" <<TOML
+[[endpoint]]
+endpoint_id = "openai/gpt-4.1-mini"
+model = "demo"
+url = "http://127.0.0.1:$PORT/v1"
+key = "LOCAL_KEY"
+TOML
+cd "$WORK/run"
+
+step "the quickstart command, word for word"
+uv run vf-eval ifeval \
+  -a '{"num_train_examples":-1, "num_eval_examples":-1, "reasoning": true}' </dev/null 2>&1 | tail -40
+
+for reasoning in false true; do
+  step "8 examples, reasoning $reasoning; rewards recomputed from the logged completions"
+  uv run vf-eval ifeval \
+    -a "{\"num_train_examples\":-1, \"num_eval_examples\":-1, \"reasoning\": $reasoning}" \
+    -n 8 -r 1 -s --disable-tui --abbreviated-summary </dev/null 2>&1 | tail -40
+  ifeval-report
+done
+test "$(ls environments/ifeval/reports/*.md | wc -l)" = 2
+sed -n '/vf:begin:reports/,/vf:end:reports/p' environments/ifeval/README.md
+cd "$ROOT"
+step "done"

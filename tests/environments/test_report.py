@@ -1,0 +1,78 @@
+import json
+import sys
+
+import pytest
+
+report = pytest.importorskip("ifeval.report", reason="environments/ifeval is not installed")
+
+NO_COMMAS = json.dumps({"func_name": "validate_no_commas"})
+README = f"# ifeval\n\nabove\n{report.BEGIN}\nold\n{report.END}\nbelow\n"
+
+
+@pytest.fixture
+def environment(tmp_path):
+    (tmp_path / "README.md").write_text(README)
+    run = tmp_path / "outputs/evals/ifeval--demo/0a1b2c3d"
+    run.mkdir(parents=True)
+    metadata = {"model": "a<b", "env_args": {"reasoning": True}, "date": "2026-11-23"}
+    (run / "metadata.json").write_text(json.dumps(metadata))
+    rows = [
+        {"example_id": 0, "reward": 1.2, "answer": NO_COMMAS, "content": "<think>a</think>b"},
+        {"example_id": 1, "reward": -0.2, "answer": NO_COMMAS, "content": "b"},
+    ]
+    lines = (
+        json.dumps({**row, "completion": [{"role": "assistant", "content": row["content"]}]}) for row in rows
+    )
+    (run / "results.jsonl").write_text("\n".join(lines))
+    return tmp_path
+
+
+def run_main(monkeypatch, *argv):
+    monkeypatch.setattr(sys, "argv", ["ifeval-report", *map(str, argv)])
+    with pytest.raises(SystemExit) as exit_info:
+        report.main()
+    return exit_info.value.code
+
+
+def test_report_lands_under_reports_and_in_the_readme(environment, monkeypatch, capsys):
+    assert run_main(monkeypatch, "--environment", environment) == 0
+    assert "2 rollouts, mean reward 0.5000, recomputed rewards equal: 2 of 2" in capsys.readouterr().out
+    page = (environment / "reports/ifeval--demo--0a1b2c3d.md").read_text()
+    assert "| mean_reward | 0.5 |" in page and "example 1: no </think>" in page
+    readme = (environment / "README.md").read_text()
+    before, after = README.split("old")
+    assert readme.startswith(before) and readme.endswith(after)
+    assert "a&lt;b" in readme and "0.5000" in readme and "old" not in readme
+
+
+def test_a_reward_that_does_not_follow_from_its_completion_fails(environment, monkeypatch, capsys):
+    path = next(environment.glob("outputs/evals/*/*/results.jsonl"))
+    path.write_text(path.read_text().replace('"reward": 1.2', '"reward": 1.0'))
+    assert run_main(monkeypatch, "--environment", environment) == 1
+    assert "equal: 1 of 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["missing", "broken", "empty"])
+def test_unusable_runs_are_one_clear_error(environment, monkeypatch, capsys, what):
+    path = next(environment.glob("outputs/evals/*/*/results.jsonl"))
+    {"missing": path.unlink, "broken": lambda: path.write_text("{"), "empty": lambda: path.write_text("")}[
+        what
+    ]()
+    assert run_main(monkeypatch, path.parent, "--environment", environment) == 2
+    assert str(path.parent) in capsys.readouterr().err
+    assert (environment / "README.md").read_text() == README
+
+
+def test_a_readme_without_markers_is_left_alone(environment, monkeypatch, capsys):
+    (environment / "README.md").write_text("nothing here")
+    assert run_main(monkeypatch, "--environment", environment) == 2
+    assert "vf:begin:reports" in capsys.readouterr().err
+    assert (environment / "README.md").read_text() == "nothing here"
+
+
+def test_the_listing_starts_as_the_seed_has_it(tmp_path):
+    (tmp_path / "README.md").write_text(README)
+    report.update_readme(tmp_path / "README.md", tmp_path / "reports")
+    command = '<code>uv run vf-eval ifeval -a \'{"key": "value"}\'</code>'
+    listing = f"<p>No reports found. Run {command} to generate one.</p>"
+    assert f"\n{listing}\n" in (tmp_path / "README.md").read_text()
