@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from distill.demo_model import resolve_model
 from distill.evaluate.settings import add_settings_arguments, choose_benchmarks, settings_from_args
 from lm_eval_tasks.errors import UserError
@@ -24,21 +26,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; 2 if a checkpoint could not be, though the others were."""
-    from distill.config_files import read_settings
-    from distill.evaluate.sweep import sweep
-
-    config = read_settings([args.config])
+    config = _read(args.config)
     model = args.model or _key(config, "model_name_or_path", "--model", args.config)
     benchmarks = choose_benchmarks(args.task or [_key(config, "benchmark", "--task", args.config)])
     args.data = args.data or config.get("data")
     args.enable_thinking = args.enable_thinking or bool(config.get("enable_thinking"))
     settings = settings_from_args(args, model=resolve_model(model))
+    from distill.evaluate.sweep import sweep  # torch, only once the options are known to be right
+
     problems = sweep(settings, benchmarks, args.base_dir, args.conditions, args.checkpoint_steps, args.output)
     for problem in problems:
         print(f"icl-distill eval: {problem}", file=sys.stderr)
     if args.output.is_file():
         print(args.output)
     return 2 if problems else 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The training file; its other keys are the trainer's to check, which need not be installed here."""
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--config {path} cannot be read ({error.strerror}).") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not readable as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{path} must hold 'key: value' lines, not {type(config).__name__}.")
+    return config
 
 
 def _key(config: dict[str, Any], name: str, option: str, path: Path) -> str:

@@ -76,4 +76,4 @@ def _draw(axes, benchmark: str, group: Sequence[Entry]) -> None:  # type: ignore
     axes.set_ylabel(f"{metric_column(primary)} (%)")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize="small", framealpha=0.8)
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)

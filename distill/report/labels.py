@@ -11,6 +11,7 @@ Entry = Mapping[str, Any]
 BENCHMARK_NAMES = {"gsm8k": "GSM8K", "csqa": "CSQA", "math": "MATH", "ifeval": "IFEval"}
 BASELINE = "baseline"
 MISSING = "—"
+MINUS = "\N{MINUS SIGN}"
 
 _METRIC_NAMES = {
     "strict_acc": ("Accuracy", "Accuracy"),
@@ -66,8 +67,7 @@ def percent(rate: float | None) -> str:
 
 def points(difference: float) -> str:
     """A difference of rates, as `+1.29%`; the minus is the typographic one."""
-    text = f"{100 * difference:+.2f}%"
-    return text.replace("-", "−")  # noqa: RUF001 - meant
+    return f"{100 * difference:+.2f}%".replace("-", MINUS)
 
 
 def counted(metric: Entry | None) -> str:
@@ -77,9 +77,10 @@ def counted(metric: Entry | None) -> str:
     return f"{percent(metric['rate'])} ({metric['correct']}/{metric['total']})"
 
 
-def interval(bounds: Sequence[float]) -> str:
-    """`[5.3, 9.7]`, in percent."""
-    return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]"
+def interval(bounds: Sequence[float], digits: int = 1) -> str:
+    """`[5.3, 9.7]`, in percent; of differences, `[-1.2, 3.8]`."""
+    low, high = (f"{100 * bound:.{digits}f}".replace("-", MINUS) for bound in bounds)
+    return f"[{low}, {high}]"
 
 
 def with_interval(metric: Entry | None) -> str:

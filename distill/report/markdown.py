@@ -1,6 +1,7 @@
 """The report's page."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from distill.evaluate.results import check_writable
@@ -9,6 +10,8 @@ from distill.report.collect import Collection, collect
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
 from distill.report.figure import accuracy_by_step
 from distill.report.labels import BENCHMARK_NAMES, Entry, model_name, subject_name, table
+from distill.report.paired_tables import COMPARISONS_NOTE, comparisons_table, gap_closed_table
+from distill.report.pairs import RowLogs, comparisons, gap_interval, gaps_closed
 from lm_eval_tasks.files import write_text
 
 PAGE = "report.md"
@@ -36,15 +39,12 @@ def write_report(paths: Sequence[Path], output: Path, title: str) -> Path:
 def compose(collection: Collection, title: str, *, figure: str | None) -> str:
     """The page as Markdown."""
     groups = grouped(collection.entries)
-    warnings = [
-        *collection.warnings, *comparison_warnings(collection.entries), *own_warnings(collection.entries)
-    ]  # fmt: skip
-    parts = [f"# {title}"]
-    if warnings:
-        parts += ["## Warnings", "\n".join(f"- **{warning}**" for warning in warnings)]
+    logs = RowLogs.of(collection.entries, collection.sources)
+    parts = []
     for model in dict.fromkeys(model for model, _ in groups):
         own = {benchmark: group for (name, benchmark), group in groups.items() if name == model}
-        parts += _gap_section(model, own) + _checkpoint_section(model, own) + _summary_section(model, own)
+        parts += _gap_section(model, own, logs) + _checkpoint_section(model, own)
+        parts += _summary_section(model, own, logs)
     if any(tables.TRUNCATED_MARK in part for part in parts):
         parts.append(tables.TRUNCATED_NOTE)
     if figure:
@@ -52,11 +52,17 @@ def compose(collection: Collection, title: str, *, figure: str | None) -> str:
     parts += _training_section(collection)
     parts += ["## Diagnostics", tables.diagnostics_table(collection.entries)]
     parts += ["## Provenance", _provenance(collection), _software(collection.entries)]
-    return "\n\n".join(parts) + "\n"
+    warnings = [*collection.warnings, *comparison_warnings(collection.entries), *logs.missing]
+    warnings += own_warnings(collection.entries)
+    head = [f"# {title}"]
+    if warnings:
+        head += ["## Warnings", "\n".join(f"- **{warning}**" for warning in warnings)]
+    return "\n\n".join([*head, *parts]) + "\n"
 
 
-def _gap_section(model: str, groups: dict[str, list[Entry]]) -> list[str]:
-    found = {name: tables.gap_table(group) for name, group in groups.items()}
+def _gap_section(model: str, groups: dict[str, list[Entry]], logs: RowLogs) -> list[str]:
+    known = partial(gap_interval, logs=logs)
+    found = {name: tables.gap_table(group, known) for name, group in groups.items()}
     return _section(
         f"## Section 1 — ICL gap ({model})", {name: [text] for name, text in found.items() if text}
     )
@@ -73,11 +79,16 @@ def _checkpoint_section(model: str, groups: dict[str, list[Entry]]) -> list[str]
     return _section(f"## Section 3 — Checkpoint results ({model_name(model)}, 0-shot)", found)
 
 
-def _summary_section(model: str, groups: dict[str, list[Entry]]) -> list[str]:
+def _summary_section(model: str, groups: dict[str, list[Entry]], logs: RowLogs) -> list[str]:
     summary = tables.summary_table(groups.values())
     if summary is None:
         return []
     parts = [f"## Section 4 — Summary: distillation gain across benchmarks ({model_name(model)})", summary]
+    if text := comparisons_table(comparisons(list(groups.values()), logs)):
+        parts += ["### Paired comparisons", text, COMPARISONS_NOTE]
+    closed = [found for group in groups.values() for found in gaps_closed(group, logs)]
+    if text := gap_closed_table(closed):
+        parts += ["### ICL gap closed without demonstrations", text]
     return parts
 
 

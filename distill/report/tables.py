@@ -1,12 +1,13 @@
 """The tables of a report, each from entries to Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from distill.report.collect import TrainingRun
 from distill.report.comparability import truncation_differs
 from distill.report.labels import (
     BASELINE,
     BENCHMARK_NAMES,
+    MINUS,
     MISSING,
     Entry,
     condition_name,
@@ -23,6 +24,8 @@ from distill.report.labels import (
     with_interval,
 )
 
+GapInterval = Callable[[Entry, Entry, str], tuple[float, float] | None]
+
 TRUNCATED_MARK = " (!)"
 TRUNCATED_NOTE = (
     "(!) The two truncated rates differ by more than 5 points: this difference may only say which model ends "
@@ -30,8 +33,13 @@ TRUNCATED_NOTE = (
 )
 
 
-def gap_table(group: Sequence[Entry]) -> str | None:
-    """Section 1 for one model and benchmark: the base model by number of demonstrations."""
+def gap_table(group: Sequence[Entry], gap_interval: GapInterval) -> str | None:
+    """Section 1 for one model and benchmark: the base model by number of demonstrations.
+
+    Args:
+        group: Entries of one model and benchmark.
+        gap_interval: Of (0-shot entry, k-shot entry, metric): the 95% interval of the gap, if known.
+    """
     base = sorted(base_entries(group), key=lambda entry: entry["num_fewshot"])
     if not base:
         return None
@@ -46,14 +54,15 @@ def gap_table(group: Sequence[Entry]) -> str | None:
             metric = entry["metrics"][name]
             cells += [counted(metric), interval(metric["interval"])]
         rows.append(cells)
-    zero = base[0] if base[0]["num_fewshot"] == 0 else None
-    for entry in base[1:] if zero else []:
+    zero = base[0]
+    for entry in base[1:] if zero["num_fewshot"] == 0 else []:
         k = f" ({entry['num_fewshot']}-shot)" if len(base) > 2 else ""
-        mark = TRUNCATED_MARK if truncation_differs(base[0], entry) else ""
+        mark = TRUNCATED_MARK if truncation_differs(zero, entry) else ""
         cells = [f"**ICL gap{k}**"]
         for name in names:
-            difference = entry["metrics"][name]["rate"] - base[0]["metrics"][name]["rate"]
-            cells += [f"**{points(difference)}**{mark}", MISSING]
+            difference = entry["metrics"][name]["rate"] - zero["metrics"][name]["rate"]
+            bounds = gap_interval(zero, entry, name)
+            cells += [f"**{points(difference)}**{mark}", interval(bounds) if bounds else MISSING]
         rows.append(cells)
     return table(header, rows)
 
@@ -85,7 +94,7 @@ def summary_table(groups: Iterable[Sequence[Entry]]) -> str | None:
     names = {name: "SFT baseline" if name == BASELINE else _short(name, others) for name in conditions}
     gains = others if BASELINE in conditions else []
     header = ["Dataset", "Step", "0-shot", "k-shot", *names.values()]
-    header += [f"Gain ({_gain(name, others)}−SFT)" for name in gains]  # noqa: RUF001 - as in the table this follows
+    header += [f"Gain ({_gain(name, others)}{MINUS}SFT)" for name in gains]
     return table(header, [_summary_row(group, conditions, gains) for group in groups])
 
 

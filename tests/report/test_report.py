@@ -49,6 +49,7 @@ def test_section_3_is_the_seeds_tables(run_dir, tmp_path):
 
 def test_section_4_is_the_seeds_summary(run_dir, tmp_path):
     text = section(report(run_dir, output=tmp_path / "out"), "## Section 4")
+    text = text.split("### Paired comparisons")[0]
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if " | " in line}
     assert lines["Dataset"].startswith(
         "| Dataset | Step | 0-shot | k-shot | SFT baseline | Distillation | Gain (Distill\N{MINUS SIGN}SFT)"
@@ -71,6 +72,56 @@ def test_section_4_is_the_seeds_summary(run_dir, tmp_path):
         "**+8.04%**",
     ):
         assert part in gsm8k
+
+
+def test_section_4_compares_pairs_row_by_row(run_dir, tmp_path):
+    text = section(report(run_dir, output=tmp_path / "out"), "## Section 4")
+    # In these files the right rows are the first ones: 937 against 831 of 1319 differ in 106 rows, one way.
+    line = next(line for line in text.splitlines() if "GSM8K | online_v1 step 1000 against baseline" in line)
+    assert "| 1319 | +8.04% | [6.6, 9.6] | 106 | 0 | < 0.001 | < 0.001 |" in line
+    pairs = [line.split(" | ")[1] for line in text.splitlines() if " against " in line and "IFEval" in line]
+    assert pairs == [
+        "base 4-shot against base 0-shot",
+        "baseline step 1000 against base 0-shot",
+        "online_v1 step 1000 against base 0-shot",
+        "online_v1 step 1000 against baseline step 1000",
+    ]
+    closed = text.split("### ICL gap closed")[1]
+    # (937 - 344) / (621 - 344), and (208 - 39) / (46 - 39)
+    assert "| GSM8K | online_v1 step 1000 | 8-shot | 214% |" in closed
+    assert "| IFEval | online_v1 step 1000 | 4-shot | 2414% |" in closed
+    assert "| **ICL gap** | **+1.29%** | [0.4, 2.4] | **+2.04%** |" in report(run_dir, output=tmp_path / "b")
+
+
+def test_an_uncertain_gap_is_not_divided_by(tmp_path):
+    zero, few = answer_rows(50, 100), answer_rows(52, 100)
+    few.reverse()  # right on other rows: 48 of each kind are discordant
+    students = answer_rows(60, 100)
+    write(
+        tmp_path / "gap.json",
+        "gap",
+        [(make_entry("gsm8k", r, k=k), _numbered(r)) for k, r in ((0, zero), (8, few))],
+    )
+    measured = [(make_entry("gsm8k", students, condition="baseline", step=1), students)]
+    write(tmp_path / "results.json", "checkpoints", measured)
+    assert "| not reported: no gap above 0 | — |" in report(tmp_path, output=tmp_path / "out")
+
+
+def _numbered(rows):
+    for number, row in enumerate(rows):
+        row.update(id=str(number), question=f"q{number}")
+    return rows
+
+
+def test_a_lost_log_costs_the_pairs_and_not_the_report(run_dir, tmp_path):
+    log = run_dir / "gsm8k" / "samples" / "x" / "online_v1-1000-gsm8k.jsonl"
+    text = log.read_text()
+    log.unlink()
+    page = report(run_dir, output=tmp_path / "out")
+    assert f"{log} is gone: online_v1 step 1000 has no paired comparison" in page
+    assert "71.04% (937/1319)" in page and "GSM8K | online_v1 step 1000 against" not in page
+    log.write_text(text[: len(text) // 2])
+    assert main(["report", str(run_dir), "--output", str(tmp_path / "b")]) == 2
 
 
 def test_training_and_divergence_come_from_the_runs_own_folders(run_dir, tmp_path):

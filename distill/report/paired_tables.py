@@ -1,0 +1,62 @@
+"""The tables of paired comparisons."""
+
+from collections.abc import Iterable
+
+from distill.report.comparability import truncation_differs
+from distill.report.labels import (
+    BENCHMARK_NAMES,
+    MISSING,
+    Entry,
+    interval,
+    percent,
+    points,
+    subject_name,
+    table,
+)
+from distill.report.pairs import Comparison
+from distill.report.statistics import GapClosed
+from distill.report.tables import TRUNCATED_MARK
+
+COMPARISONS_NOTE = (
+    "Both of a pair answered the same rows. Intervals: 95%, paired bootstrap over rows. p: exact McNemar "
+    "test; adjusted (Holm), it holds for all lines together. Detectable: the smallest true difference that "
+    "so many rows would show with a power of 80%."
+)
+
+
+def comparisons_table(comparisons: Iterable[Comparison]) -> str | None:
+    """Every pair that the report compares."""
+    header = ["Dataset", "Comparison", "Rows", "Difference", "95% interval", "Only the first right"]
+    header += ["Only the second right", "p", "p (adjusted)", "Detectable"]
+    rows = []
+    for found in comparisons:
+        paired = found.paired
+        mark = TRUNCATED_MARK if truncation_differs(found.first, found.second) else ""
+        pair = f"{subject_name(found.second)} against {subject_name(found.first)}"
+        row = [BENCHMARK_NAMES[found.benchmark], pair, str(paired.n), points(paired.difference) + mark]
+        row += [interval(paired.interval), str(paired.only_second), str(paired.only_first)]
+        rows.append([*row, p_value(paired.p), p_value(found.p_holm), percent(paired.detectable)])
+    return table(header, rows) if rows else None
+
+
+def gap_closed_table(found: Iterable[tuple[Entry, Entry, GapClosed]]) -> str | None:
+    """How much of the ICL gap each condition's last checkpoint closed."""
+    rows = []
+    for few_shot, student, closed in found:
+        name = [
+            BENCHMARK_NAMES[student["benchmark"]],
+            subject_name(student),
+            f"{few_shot['num_fewshot']}-shot",
+        ]
+        if closed.share is None or closed.interval is None:
+            rows.append([*name, "not reported: no gap above 0", MISSING, interval(closed.gap)])
+        else:
+            shares = [f"{100 * closed.share:.0f}%", interval(closed.interval, digits=0)]
+            rows.append([*name, *shares, interval(closed.gap)])
+    header = ["Dataset", "Condition", "Gap to", "Gap closed", "95% interval (%)", "95% interval of the gap"]
+    return table(header, rows) if rows else None
+
+
+def p_value(p: float) -> str:
+    """`0.034`, or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
