@@ -57,5 +57,6 @@ def effective_n(accuracy: float, stderr: float | None, clusters: int, n: int) ->
     """
     if clusters >= n or not stderr:
         return float(min(clusters, n))
-    ordinary_variance = accuracy * (1 - accuracy) / (n - 1)
+    # The same small-sample correction on both sides.
+    ordinary_variance = accuracy * (1 - accuracy) / n * clusters / (clusters - 1)
     return min(float(n), n * ordinary_variance / stderr**2)

@@ -10,40 +10,21 @@ from lm_eval_tasks.scoring.ifeval.text import Text
 from lm_eval_tasks.scoring.json_text import is_json
 from lm_eval_tasks.scoring.patterns import guarded
 
-_SPACE = re.compile(r"\s*")
+# The official `^\s*` may begin lines earlier, which changes no count.
+_ASTERISK_LINE = re.compile(r"^[^\S\n]*\*[^*].*", re.MULTILINE)
+_DASH_LINE = re.compile(r"^[^\S\n]*-", re.MULTILINE)
 _HIGHLIGHT = re.compile(r"\*[^\n\*]*\*")
 _DOUBLE_HIGHLIGHT = re.compile(r"\*\*([^\n\*]*)\*\*")
 _FENCES = ("```json", "```Json", "```JSON", "```")
 
 
 def number_bullet_lists(text: Text, *, num_bullets: int) -> bool:
-    """Exactly so many lines start with a bullet, `-` or `*`; `**bold` is none."""
-    return _count_bullets(text.raw, "*") + _count_bullets(text.raw, "-") == num_bullets
+    """Exactly so many lines start with a bullet, `-` or `*`; `**bold` is none.
 
-
-def _count_bullets(text: str, mark: str) -> int:
-    r"""Number of matches of `^\s*-.*$`, or of `^\s*\*[^\*].*$` for asterisks, in multi-line mode.
-
-    Both let the white space run over line ends, and `[^\*]` may be a line end as well.
+    Official defect, kept: a lone `*` takes the following line with it.
     """
-    count, line_start = 0, 0
-    while 0 <= line_start <= len(text):
-        begin = _SPACE.match(text, line_start).end()  # type: ignore[union-attr]  # matches the empty string
-        end = begin + 1
-        if mark == "*":
-            end = begin + 2 if text[begin + 1 : begin + 2] not in ("", "*") else -1
-        if text[begin : begin + 1] == mark and end >= 0:
-            count += 1
-            end = _find(text, "\n", end)
-            line_start = end if text[end - 1] == "\n" else end + 1
-        else:
-            line_start = _find(text, "\n", begin) + 1
-    return count
-
-
-def _find(text: str, char: str, start: int) -> int:
-    index = text.find(char, start)
-    return len(text) if index < 0 else index
+    bullets = len(_ASTERISK_LINE.findall(text.raw)) + len(_DASH_LINE.findall(text.raw))
+    return bullets == num_bullets
 
 
 def number_highlighted_sections(text: Text, *, num_highlights: int) -> bool:

@@ -57,10 +57,17 @@ class Text:
 
     def has_sentences(self, number: int) -> bool:
         """Whether punkt finds at least `number` sentences; looks no further than needed."""
-        return self._sentence(number - 1) is not None if number > 0 else True
+        if number <= 0:
+            return True
+        # Every sentence but the last ends with one of three characters.
+        if sum(map(self.raw.count, ".?!")) + 1 < number:
+            return False
+        return self._sentence(number - 1) is not None
 
     def has_upper_tokens(self, number: int) -> bool:
         """Whether nltk's word tokenizer gives at least `number` all-capital tokens."""
+        if sum(map(str.isupper, self.raw)) < number:
+            return False
         found = index = 0
         while found < number and (sentence := self._sentence(index)) is not None:
             found += count_upper_tokens(sentence)

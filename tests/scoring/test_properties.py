@@ -1,0 +1,103 @@
+"""No scorer raises or takes a second, whatever the text."""
+
+import runpy
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lm_eval_tasks.scoring import csqa, gsm8k, math, rlvr
+from lm_eval_tasks.scoring.diagnostics import flag
+from lm_eval_tasks.scoring.ifeval import INSTRUCTION_IDS, check
+from lm_eval_tasks.scoring.thinking import split_thinking
+
+hostile = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("hostile.py"))))
+SECOND = 1.0
+CHOICES = ["bank", "library", "a dog", "the mall", "(A)"]
+
+
+def scorers():
+    yield from (
+        lambda text, name=name, kwargs=kwargs: check(text, instruction_id_list=[name], kwargs=[kwargs])
+        for name, kwargs in hostile.INSTRUCTIONS.items()
+    )
+    yield from (lambda text, truth=truth: rlvr.score(text, truth) for truth in hostile.GROUND_TRUTHS)
+    yield lambda text: gsm8k.score(text, "18")
+    yield lambda text: csqa.score(text, "B", CHOICES)
+    yield lambda text: flag(text, split_thinking(text))
+    # Equivalence has a time limit of its own; here an answer either is the target or is too long to compare.
+    yield lambda text: math.score(text + "\\boxed{" + "x" * math.MAX_LENGTH + "y}", "5")
+    yield math.final_answer
+
+
+SCORERS = list(scorers())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    for scorer in SCORERS:
+        scorer("Warm up. The models are loaded once.")
+
+
+def repeated(pieces):
+    """Pieces of text, each repeated so often that the whole is as long as a scorer may be given."""
+    return "".join(piece * (hostile.SIZE // len(pieces) // len(piece)) for piece in pieces)
+
+
+def assert_quick(text):
+    for scorer in SCORERS:
+        start = time.process_time()
+        scorer(text)
+        assert time.process_time() - start < SECOND
+
+
+def test_everything_is_tried():
+    assert set(hostile.INSTRUCTIONS) == set(INSTRUCTION_IDS)
+    assert {truth["func_name"] for truth in hostile.GROUND_TRUTHS} == set(rlvr.FUNCTIONS)
+
+
+SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=SLOW_IS_FINE)
+@given(st.text(st.characters(exclude_categories=()), max_size=300))
+def test_any_text(text):
+    assert_quick(text)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=SLOW_IS_FINE)
+@given(st.lists(st.sampled_from(hostile.UNITS), max_size=60).map("".join))
+def test_text_of_marks_that_scorers_look_for(text):
+    assert_quick(text)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=SLOW_IS_FINE)
+@given(st.lists(st.sampled_from(hostile.UNITS), min_size=1, max_size=3).map(repeated))
+def test_texts_of_100_kilobytes(text):
+    assert_quick(text)
+
+
+@pytest.mark.parametrize(
+    "pieces", [(".\n", "x"), (" ",), ("\n",), ("*",), ("[",), ("<<",), ("e.g. ",), ("#",)]
+)
+def test_texts_crafted_against_regular_expressions(pieces):
+    assert_quick(repeated(pieces))
+
+
+ARGUMENTS = st.dictionaries(
+    st.sampled_from(
+        ["N", "quantifier", "keyword_list", "word", "letter", "i", "first_word", "options", "language"]
+    ),
+    st.none() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.text(max_size=5) | st.none()),
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sampled_from(sorted(rlvr.FUNCTIONS)), ARGUMENTS, st.text(max_size=40))
+def test_any_arguments_of_a_known_constraint(name, arguments, text):
+    verdict = rlvr.score(text, {"func_name": name, **arguments})
+    assert verdict.reward in (0.0, 1.0)
+    assert verdict.reason is None or verdict.reward == 0.0
