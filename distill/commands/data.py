@@ -2,7 +2,9 @@
 
 import argparse
 from collections import Counter
+from pathlib import Path
 
+from distill.data_make_ifeval import make_ifeval
 from lm_eval_tasks.datasets import BENCHMARKS, load_evaluation, load_train, read_rows, resolve_source
 from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
 from lm_eval_tasks.errors import UserError
@@ -10,7 +12,7 @@ from lm_eval_tasks.schemas import fingerprint, is_compliant
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `check` and `preview`."""
+    """Declare `check`, `preview` and `make-ifeval`."""
     actions = parser.add_subparsers(dest="action", required=True)
     check = actions.add_parser("check", help="columns, counts and compliant rows of each data set")
     check.add_argument("--task", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS))
@@ -24,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     preview.add_argument("--demonstrations", choices=MODES, default="fixed")
     preview.add_argument("--demonstration_seed", type=int, default=DEFAULT_SEED)
     preview.add_argument("--enable_thinking", action="store_true")
+    make = actions.add_parser("make-ifeval", help="training data from any model's compliant responses")
+    make.add_argument("--prompts", type=Path, required=True, help="JSON lines in IFEval's schema")
+    make.add_argument("--responses", type=Path, required=True, help="JSON lines: response, and prompt or key")
+    make.add_argument("--output", type=Path, required=True, help="such as FOLDER/ifeval/train.jsonl")
     for action in (check, preview):
         action.add_argument("--data", help="hub, sample or a folder; default: ICL_DATA_DIR, else hub")
 
@@ -35,6 +41,9 @@ def run(args: argparse.Namespace) -> int:
         from distill.preview import preview
 
         print(preview(args))
+        return 0
+    if args.action == "make-ifeval":
+        print(make_ifeval(args.prompts, args.responses, args.output))
         return 0
     source = resolve_source(args.data)
     print(f"source: {source}")

@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lm_eval_tasks.errors import UserError
@@ -55,13 +56,18 @@ def judge(answer: str, ground_truth: str | Mapping[str, Any]) -> RlvrVerdict:
         return RlvrVerdict(0.0, "empty answer")
     function = FUNCTIONS[name]
     try:
-        bound = inspect.signature(function).bind(answer, **arguments)
+        bound = _signature(name).bind(answer, **arguments)
     except TypeError as error:
         return RlvrVerdict(0.0, f"{name}: {error}")
     try:
         return RlvrVerdict(float(function(*bound.args, **bound.kwargs)))
     except UnsatisfiableError as error:
         return RlvrVerdict(0.0, f"{name}: {error}")
+
+
+@cache
+def _signature(name: str) -> inspect.Signature:
+    return inspect.signature(FUNCTIONS[name])
 
 
 def parse_ground_truth(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

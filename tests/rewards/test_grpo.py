@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lm_eval_tasks.datasets import load_evaluation
+from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.rlvr_data import load_rlvr
 
 ROOT = Path(__file__).parents[2]
@@ -62,20 +64,31 @@ def test_three_steps_with_reasoning_and_a_continuation(config, tmp_path):
     assert [e["step"] for e in history(tmp_path / "checkpoint-4") if "reward" in e] == [1, 2, 3, 4]
 
 
+def test_a_mistyped_key_ends_with_one_paragraph_and_code_2(config, tmp_path):
+    output = launch("--config", config, "--output_dir", tmp_path / "run", "--reward_mod", "all", expect=2)
+    assert "reward_mode" in output and "Traceback" not in output
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("--reward_mod", "all"), "reward_mod"),
         (("--reward_mode", "most"), "all, fraction"),
-        (("--num_train_examples", 0), "num_train_examples"),
+        (("--num_train_examples", "0"), "num_train_examples"),
         (("--data", "/nowhere"), "/nowhere"),
+        (("--resume_from_checkpoint", "/nowhere"), "/nowhere"),
     ],
 )
-def test_bad_settings_are_one_clear_error(config, tmp_path, words, named):
-    output = launch("--config", config, "--output_dir", tmp_path / "run", *words, expect=2)
-    assert named in output
-    assert "Traceback" not in output
-    assert not (tmp_path / "run").exists()
+def test_bad_settings_are_one_clear_error_before_anything_is_written(
+    config, tmp_path, monkeypatch, words, named
+):
+    grpo = pytest.importorskip("trl_recipes.grpo")
+    output_dir = tmp_path / "run"
+    monkeypatch.setattr(
+        sys, "argv", ["grpo.py", "--config", str(config), "--output_dir", str(output_dir), *words]
+    )
+    with pytest.raises(UserError, match=named):
+        grpo.main()
+    assert not output_dir.exists()
 
 
 def test_prompts_and_overlap():
@@ -88,8 +101,6 @@ def test_prompts_and_overlap():
 
     kept, sentence = grpo.without_evaluated(rows, "sample")
     assert kept == rows and sentence.endswith(": 0")
-    from dataclasses import replace
-
     asked = load_evaluation("ifeval", "sample")[0].question
     stained = (*rows, replace(rows[0], question=asked.upper()))
     kept, sentence = grpo.without_evaluated(stained, "sample")
