@@ -19,6 +19,7 @@ COMMANDS = {
     "gap": ("gap", "measure the ICL gap: 0-shot against k-shot accuracy"),
     "eval": ("eval", "evaluate conditions x checkpoint steps"),
     "report": ("report", "write tables and figures from result files"),
+    "leaderboard": ("leaderboard", "merge result files of lm_eval into one leaderboard JSON"),
     "run": ("run", "run the whole job: gap, training, evaluation, report"),
 }
 

@@ -7,7 +7,9 @@ their scorers. Options come in through the harness's `--metadata` (a JSON object
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import datasets as hf_datasets
@@ -57,6 +59,7 @@ class IclTask(ConfigurableTask):
             "demonstrations": self.options.demonstrations,
             "demonstration_seed": self.options.demonstration_seed,
             "enable_thinking": self._thinks,
+            "versions": _versions(),
         }
 
     def fewshot_docs(self) -> None:
@@ -171,6 +174,15 @@ class IclTask(ConfigurableTask):
             )
             self.config.metadata |= {"pool_source": source, "pool_fingerprint": fingerprint(pool)}
         return self._pickers[k]
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what decides on answers and verdicts; the harness logs only some."""
+    installed = {}
+    for name in ("icl-distill", "lm_eval", "torch", "transformers", "vllm", "peft", "math-verify"):
+        with suppress(PackageNotFoundError):
+            installed[name] = version(name)
+    return installed
 
 
 def _doc(example: Example) -> dict[str, Any]:

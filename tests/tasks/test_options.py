@@ -150,5 +150,5 @@ class TestWrongOptions:
         assert TaskOptions.from_metadata(metadata) == TaskOptions()
 
     def test_missing_data_is_one_clear_error(self, evaluate, lm, tmp_path):
-        with pytest.raises(UserError, match="does not exist. The data folder"):
+        with pytest.raises(UserError, match="does not exist"):
             evaluate(lm, "gsm8k_icl_0shot", metadata={"data": str(tmp_path)})

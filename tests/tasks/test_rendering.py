@@ -9,7 +9,10 @@ from lm_eval_tasks.datasets import load_evaluation, load_pool
 from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError
 
-ASK = "Solve the problem step by step. End with the final answer on its own last line, in the form: #### <number>"
+ASK = (
+    "Solve the problem step by step. "
+    "End with the final answer on its own last line, in the form: #### <number>"
+)
 DEMO = f"One and one?\n\n{ASK}"
 SOLUTION = "1 + 1 = 2\n#### 2"
 QUESTION = f"Ann has 2 pens and buys 3. How many?\n\n{ASK}"

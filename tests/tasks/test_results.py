@@ -12,8 +12,12 @@ from lm_eval_tasks import results
 from lm_eval_tasks.results import METRICS, UNKNOWN, Circumstances
 
 CSQA = {
-    "benchmark": "csqa", "id": "0", "target": "B", "choices": ["ax", "bow", "cup", "dog", "elk"], "prompt": "?",
-}  # fmt: skip
+    "benchmark": "csqa",
+    "id": "0",
+    "target": "B",
+    "choices": ["ax", "bow", "cup", "dog", "elk"],
+    "prompt": "?",
+}
 IFEVAL = {
     "benchmark": "ifeval",
     "id": "7",

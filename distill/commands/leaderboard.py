@@ -1,0 +1,36 @@
+"""`icl-distill leaderboard`: result files of lm_eval merged into one."""
+
+import argparse
+from pathlib import Path
+
+from distill.report.leaderboard import leaderboard, result_files
+from distill.report.model_index import model_index, write_card
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("results", nargs="+", type=Path, help="results_*.json files of lm_eval, or folders")
+    parser.add_argument("--output", required=True, type=Path, help="the leaderboard, JSON")
+    parser.add_argument(
+        "--model_card", type=Path, help="write the model-index block into this card (README.md)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Merge, write, and say what is in it."""
+    board = leaderboard(result_files(args.results))
+    if args.model_card and len(board["models"]) != 1:
+        names = ", ".join(
+            f"{entry['model']} ({entry['backend']}, {entry['dtype']})" for entry in board["models"]
+        )
+        raise UserError(f"--model_card is of one model, and the results are of several: {names}.")
+    for entry in board["models"]:
+        entry["model_index"] = model_index(entry)
+    write_json(args.output, board)
+    if args.model_card:
+        write_card(board["models"][0], args.model_card)
+    for entry in board["models"]:
+        print(f"{entry['model']} ({entry['backend']}, {entry['dtype']}): {len(entry['tasks'])} task results")
+    return 0

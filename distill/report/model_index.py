@@ -1,0 +1,86 @@
+"""A leaderboard's entry -> the `model-index` block of a model card on the Hugging Face hub."""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from lm_eval_tasks.datasets import BENCHMARKS
+from lm_eval_tasks.files import write_text
+
+_NAMES = {"ifeval": "IFEval", "gsm8k": "GSM8K", "csqa": "CommonsenseQA", "math": "MATH-500"}
+_HARNESS = "https://github.com/EleutherAI/lm-evaluation-harness"
+_SHOWN = (
+    "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
+    "strict_acc", "flexible_acc", "acc", "acc_norm", "exact_match", "truncated",
+)  # fmt: skip
+"""Metrics that go into a card."""
+
+
+def eval_results(entry: dict[str, Any]) -> list[EvalResult]:
+    """The entry's main metrics.
+
+    The block has one place per data set, so the way of asking stands with each metric.
+    """
+    harness = f"lm-evaluation-harness {entry['versions'].get('lm_eval', '')}".strip()
+    found = []
+    for record in entry["tasks"]:
+        way = f"{record['num_fewshot']}-shot"
+        if record["n"] < record["n_in_split"]:
+            way += f", first {record['n']} of {record['n_in_split']} rows"
+        noted = {"task": record["task"], "num_few_shot": record["num_fewshot"], "n": record["n"]}
+        noted |= {name: value for name, value in record["asked"].items() if value}
+        for name in (name for name in _SHOWN if name in record["metrics"]):
+            metric = record["metrics"][name]
+            if metric["value"] is None:
+                continue
+            found.append(
+                EvalResult(
+                    task_type="text-generation",
+                    **_dataset(record),
+                    metric_type=name,
+                    metric_value=metric["value"],
+                    metric_name=f"{name.replace('_', ' ')} ({way})",
+                    metric_args=noted | {"stderr": metric["stderr"]},
+                    source_name=harness,
+                    source_url=_HARNESS,
+                )
+            )
+    return found
+
+
+def model_index(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """The block as it stands in a card."""
+    data = ModelCardData(model_name=_name(entry), eval_results=eval_results(entry))
+    return list(data.to_dict().get("model-index", []))
+
+
+def write_card(entry: dict[str, Any], file: Path) -> None:
+    """Put the block into a card; the rest of an existing card stays as it is."""
+    card = ModelCard(
+        file.read_text(encoding="utf-8") if file.is_file() else "---\n{}\n---\n", ignore_metadata_errors=False
+    )
+    card.data.model_name = card.data.model_name or _name(entry)
+    card.data.eval_results = eval_results(entry)
+    write_text(file, str(card))
+
+
+def _name(entry: dict[str, Any]) -> str:
+    return Path(entry["adapter"] or entry["model"]).name
+
+
+def _dataset(record: dict[str, Any]) -> dict[str, Any]:
+    """Which data set was asked: a score on the embedded sample must not pass for the benchmark's."""
+    benchmark = record["benchmark"]
+    if benchmark not in BENCHMARKS:
+        return {"dataset_type": record["task"], "dataset_name": record["task"]}
+    if record["asked"].get("data_source") == "sample":
+        name = f"embedded sample in the schema of {_NAMES[benchmark]}"
+        return {"dataset_type": f"icl-distill/sample-{benchmark}", "dataset_name": name}
+    split = BENCHMARKS[benchmark].evaluation
+    return {
+        "dataset_type": split.path,
+        "dataset_name": _NAMES[benchmark],
+        "dataset_config": split.name,
+        "dataset_split": split.split,
+    }
