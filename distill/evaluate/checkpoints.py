@@ -48,13 +48,13 @@ def find_checkpoints(
     if not base_dir.is_dir():
         raise UserError(f"--base_dir {base_dir} is not a folder. Train first, or name the runs' folder.")
     found, problems = [], []
-    for condition in conditions:
+    for condition in dict.fromkeys(conditions):
         folder = base_dir / condition
         existing = _existing_steps(folder)
         if not existing:
             problems.append(_nothing_saved(folder, condition, base_dir))
             continue
-        for step in existing if steps is None else steps:
+        for step in existing if steps is None else dict.fromkeys(steps):
             if step not in existing:
                 listed = ", ".join(map(str, existing))
                 problems.append(
@@ -68,6 +68,18 @@ def find_checkpoints(
                 problems.append(str(error))
     # Adapters share the loaded base; full weights each need the memory for themselves.
     return sorted(found, key=lambda checkpoint: checkpoint.kind), problems
+
+
+def tokenizer_of(checkpoint: Checkpoint, base: str) -> str:
+    """Where the tokenizer of full weights is: beside them, else the base model's."""
+    own = (checkpoint.folder / "tokenizer_config.json").is_file()
+    return str(checkpoint.folder) if own else base
+
+
+def other_base(checkpoint: Checkpoint, base: str) -> str | None:
+    """The base model that an adapter names, if it goes by another name than `base`."""
+    named = str(_readable_json(checkpoint.folder / "adapter_config.json").get("base_model_name_or_path"))
+    return None if Path(named).name == Path(base).name else named
 
 
 def changes_nothing(folder: Path) -> bool:

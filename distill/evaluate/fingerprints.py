@@ -11,7 +11,7 @@ from typing import Any
 from lm_eval_tasks import __version__
 
 _PACKAGES = ("lm_eval", "transformers", "torch", "trl", "peft", "vllm", "accelerate", "datasets")
-_WEIGHTS = ("*.safetensors", "*.bin")
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _PIECE = 1 << 16
 _PIECES = 256
 """Of a weight file above 16 MB (pieces x piece), as many evenly spaced pieces are read."""
@@ -26,6 +26,13 @@ def versions() -> dict[str, str | None]:
         except importlib.metadata.PackageNotFoundError:
             found[package] = None
     return found
+
+
+def device_name() -> str:
+    """The first GPU's name, else the machine's architecture."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else f"CPU {platform.machine()}"
 
 
 def digest(value: Any) -> str:

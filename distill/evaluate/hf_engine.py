@@ -10,7 +10,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from peft import PeftModel
 
-from distill.evaluate.checkpoints import Checkpoint
+from distill.evaluate.checkpoints import Checkpoint, tokenizer_of
 from distill.evaluate.replies import ReplyRecorder, check_budget, reply_of
 from distill.evaluate.settings import EvalSettings
 
@@ -81,8 +81,8 @@ class HfEngine:
                 peft_model.unload()
         else:
             self.close()
-            yield self._wrap(str(checkpoint.folder))
-            _release()
+            tokenizer = tokenizer_of(checkpoint, self.settings.model)
+            yield self._wrap(str(checkpoint.folder), tokenizer=tokenizer)
 
     def close(self) -> None:
         """Free the base model's memory."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.evaluate.checkpoints import Checkpoint
-from distill.evaluate.fingerprints import digest, model_fingerprint
+from distill.evaluate.fingerprints import device_name, digest, model_fingerprint
 from distill.evaluate.measure import Question, measure, prepare
 from distill.evaluate.results import ResultsFile
 from distill.evaluate.settings import EvalSettings
@@ -72,7 +72,7 @@ class Session:
             UserError: it has one, made with other settings or rows.
         """
         found = self.file.find((subject.condition, subject.step, question.benchmark, question.num_fewshot))
-        if found is None:
+        if found is None or not (self.file.path.parent / found["samples"]).is_file():
             return False
         if found["model"]["fingerprint"] != subject.fingerprint:
             say(f"{subject} has changed since it was measured: measuring it again")
@@ -82,6 +82,7 @@ class Session:
             f"{name} ({found[part].get(name)!r} there, {now[part].get(name)!r} now)"
             for part in now
             for name in now[part]
+            if name != "source"  # the same rows may lie in another place
             if found[part].get(name) != now[part].get(name)
         ]
         if changed:
@@ -110,6 +111,7 @@ class Session:
             "request": self.settings.request(),
             "batch_size": self.settings.batch_size,
             "tensor_parallel_size": self.settings.tensor_parallel_size,
+            "device": device_name(),
         }
         self.file.add(entry, rows)
         say(f"  {headline(entry)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 
-from distill.evaluate.checkpoints import Checkpoint, find_checkpoints
+from distill.evaluate.checkpoints import Checkpoint, find_checkpoints, other_base
 from distill.evaluate.engines import Engine, check_model, open_engine
 from distill.evaluate.measure import Question
 from distill.evaluate.results import ResultsFile
@@ -108,6 +108,9 @@ class _Runner:
                     "text exactly the likelihood that the base gives it. The backend ignores the adapter, or "
                     f"its weights are too small for {dtype}; its scores would be the base model's."
                 )
+            model = self._session.settings.model
+            if adapter and (other := other_base(job.checkpoint, model)):
+                say(f"  WARNING: {job.subject} was trained on {other}, and is put on {model} here")
             for question in job.todo:
                 self._clock.next(f"{job.subject} ({job.checkpoint.kind}): {question}")
                 self._session.run(lm, dtype, job.subject, question)

@@ -9,7 +9,7 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.models.vllm_causallms import VLLM
 
-from distill.evaluate.checkpoints import Checkpoint
+from distill.evaluate.checkpoints import Checkpoint, tokenizer_of
 from distill.evaluate.replies import Reply, ReplyRecorder, check_budget
 from distill.evaluate.settings import EvalSettings
 
@@ -74,8 +74,8 @@ class VllmEngine:
         """The model of a checkpoint, or the base model for None."""
         if checkpoint is not None and checkpoint.kind == "full":
             self.close()
-            yield self._start(str(checkpoint.folder), {})
-            gc.collect()
+            tokenizer = tokenizer_of(checkpoint, self.settings.model)
+            yield self._start(str(checkpoint.folder), {"tokenizer": tokenizer})
             return
         if self._base is None:
             self._base = self._start(self.settings.model, self._lora)
@@ -102,9 +102,9 @@ class VllmEngine:
         name = f"{checkpoint.condition}-{checkpoint.step}"
         return LoRARequest(name, self._served, str(checkpoint.folder.resolve()))
 
-    def _start(self, pretrained: str, lora: dict[str, Any]) -> MeasuredVLLM:
+    def _start(self, pretrained: str, extra: dict[str, Any]) -> MeasuredVLLM:
         settings = self.settings
-        arguments = {"dtype": settings.dtype, "seed": settings.seed} | lora | dict(settings.model_args)
+        arguments = {"dtype": settings.dtype, "seed": settings.seed} | extra | dict(settings.model_args)
         lm = MeasuredVLLM(
             pretrained=pretrained,
             batch_size="auto",

@@ -153,6 +153,35 @@ def test_a_retrained_checkpoint_is_measured_again(config, tiny, runs, tmp_path):
     assert after["baseline", 2, "gsm8k"]["model"] != before["baseline", 2, "gsm8k"]["model"]
 
 
+def test_a_lost_log_is_measured_again(config, runs, tmp_path):
+    output = tmp_path / "results.json"
+    assert evaluate(config, runs, output) == 0
+    log = output.parent / entries(output)["baseline", 1, "gsm8k"]["samples"]
+    text = log.read_text()
+    log.unlink()
+    assert evaluate(config, runs, output) == 0
+    assert log.read_text() == text
+
+
+def test_full_weights_without_a_tokenizer_take_the_bases(config, runs, tmp_path):
+    whole, bare = tmp_path / "whole.json", tmp_path / "bare.json"
+    assert evaluate(config, runs, whole, conditions=("full",), steps=("1",)) == 0
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        (runs / "full" / "checkpoint-1" / name).unlink()
+    assert evaluate(config, runs, bare, conditions=("full",), steps=("1",)) == 0
+    key = ("full", 1, "gsm8k")
+    assert responses(whole, entries(whole)[key]) == responses(bare, entries(bare)[key])
+
+
+def test_an_adapter_of_another_base_is_warned_about(config, runs, tmp_path, capsys):
+    path = runs / "baseline" / "checkpoint-1" / "adapter_config.json"
+    path.write_text(path.read_text().replace("/tiny", "/another-model"))
+    assert evaluate(config, runs, tmp_path / "results.json") == 0
+    error = capsys.readouterr().err
+    assert "WARNING: baseline step 1 was trained on" in error and "another-model" in error
+    assert "WARNING: baseline step 2 was trained" not in error
+
+
 def test_steps_left_out_mean_all_that_exist(config, runs, tmp_path):
     output = tmp_path / "results.json"
     command = ["eval", "--config", str(config), "--conditions", "baseline", "--base_dir", str(runs)]
