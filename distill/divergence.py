@@ -138,7 +138,10 @@ class DivergenceCallback(TrainerCallback):
     ) -> None:
         """Measure where a checkpoint is about to be saved, so that its log holds the figure."""
         if control.should_save:
+            should_log = control.should_log
             self._record(state)
+            # Logging the figure counts as logging the step; the loss is still to come.
+            control.should_log = should_log
 
     def _record(self, state: TrainerState, fresh: bool = False) -> None:
         accelerator = self._trainer.accelerator
