@@ -20,6 +20,7 @@ _MAX_BOXES = 16
 _MEANINGLESS = re.compile(
     r"\\[!,;:>\ ]|~|\s|\\(?:left|right|displaystyle|limits|q?quad|[bB]ig[lr]?)(?![a-zA-Z])"
 )
+_BASE = re.compile(r"[0-9A-Z]_\{?(\d+)\}?$")
 _SAME_COMMAND = (
     (re.compile(r"\\[dtc]frac"), r"\\frac"),
     (
@@ -74,7 +75,9 @@ def equivalent(answer: str, target: str) -> Comparison:
     plain, plain_target = without_notation(answer), without_notation(target)
     if plain == plain_target:
         return Comparison(equal=True)
-    if not plain:
+    bases = {base[1] for base in map(_BASE.search, (plain, plain_target)) if base}
+    # math-verify does not look at the base of a numeral.
+    if not plain or len(bases) > 1:
         return Comparison(equal=False)
     return compare(target, answer)
 
