@@ -33,7 +33,7 @@ def batches(thought: str = "") -> list[dict[str, Any]]:
 
 
 def rates(runs: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, float]:
-    """Median completions per second of processor time, which other processes do not share; runs take turns."""
+    """Median completions per second of processor time, which no other process shares; runs take turns."""
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():

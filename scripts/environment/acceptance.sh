@@ -19,6 +19,8 @@ cleanup() {
   rm -rf "$WORK"
 }
 trap cleanup EXIT
+# The figures of vf-eval's summary, without the example conversations above them.
+figures() { tee "$WORK/vf-eval.log" | grep -E '^(Examples|Rollouts)|avg - ' || { cat "$WORK/vf-eval.log"; return 1; }; }
 step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
 
 step "environments"
@@ -27,12 +29,12 @@ test -x "$VLLM_VENV/bin/vllm" || bash scripts/vllm/setup.sh "$VLLM_VENV"
 MODEL="$("$VLLM_VENV/bin/python" -c 'from distill.demo_model import resolve_model; print(resolve_model("demo"))')"
 
 step "the server starts in the background"
-# A process group of its own, so that its workers end with it. 96 new tokens where a request names no limit.
+# A process group of its own, so that its workers end with it. 64 new tokens where a request names no limit.
 source scripts/vllm/env.sh
 set -m
 "$VLLM_VENV/bin/vllm" serve "$MODEL" --served-model-name demo --host 127.0.0.1 --port "$PORT" \
   --dtype float32 --enforce-eager --max-model-len 1024 --max-num-seqs 16 \
-  --override-generation-config '{"max_new_tokens": 96}' >"$WORK/server.log" 2>&1 &
+  --override-generation-config '{"max_new_tokens": 64}' >"$WORK/server.log" 2>&1 &
 SERVER=$!
 set +m
 
@@ -70,13 +72,13 @@ cd "$WORK/run"
 
 step "the quickstart command, word for word"
 uv run vf-eval ifeval \
-  -a '{"num_train_examples":-1, "num_eval_examples":-1, "reasoning": true}' </dev/null 2>&1 | tail -40
+  -a '{"num_train_examples":-1, "num_eval_examples":-1, "reasoning": true}' </dev/null 2>&1 | figures
 
 for reasoning in false true; do
   step "8 examples, reasoning $reasoning; rewards recomputed from the logged completions"
   uv run vf-eval ifeval \
     -a "{\"num_train_examples\":-1, \"num_eval_examples\":-1, \"reasoning\": $reasoning}" \
-    -n 8 -r 1 -s --disable-tui --abbreviated-summary </dev/null 2>&1 | tail -40
+    -n 8 -r 1 -s --disable-tui --abbreviated-summary </dev/null 2>&1 | figures
   ifeval-report
 done
 test "$(ls environments/ifeval/reports/*.md | wc -l)" = 2

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -78,13 +79,23 @@ def test_first_user_message_is_the_question():
     assert parse_row(row, "here").question == "first"
 
 
-def test_unreachable_sources_are_one_clear_error(tmp_path, monkeypatch):
+def test_a_folder_without_the_file_is_one_clear_error(tmp_path):
     with pytest.raises(UserError, match=r"rlvr_ifeval holds no train\.jsonl"):
         load_rlvr(str(tmp_path))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    with pytest.raises(UserError, match=r"allenai/RLVR-IFeval.*ICL_DATA_DIR"):
-        load_rlvr("hub")
+
+
+def test_an_unreachable_hub_is_one_clear_error():
+    # In a process of its own: the library reads the variable when it is imported.
+    code = "from lm_eval_tasks.rlvr_data import load_rlvr\nload_rlvr('hub')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": "/nonexistent"},
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("lm_eval_tasks.errors.UserError: cannot load allenai/RLVR-IFeval")
+    assert "ICL_DATA_DIR" in last
 
 
 def test_a_holdout_needs_two_rows(tmp_path):
