@@ -23,8 +23,7 @@ trap cleanup EXIT
 figures() { tee "$WORK/vf-eval.log" | grep -E '^(Examples|Rollouts)|avg - ' || { cat "$WORK/vf-eval.log"; return 1; }; }
 step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
 
-step "environments"
-bash scripts/environment/setup.sh "$ENVIRONMENT_VENV"
+step "environment of the server"
 test -x "$VLLM_VENV/bin/vllm" || bash scripts/vllm/setup.sh "$VLLM_VENV"
 MODEL="$("$VLLM_VENV/bin/python" -c 'from distill.demo_model import resolve_model; print(resolve_model("demo"))')"
 
@@ -37,6 +36,9 @@ set -m
   --override-generation-config '{"max_new_tokens": 64}' >"$WORK/server.log" 2>&1 &
 SERVER=$!
 set +m
+
+step "environment of verifiers, while the server starts"
+bash scripts/environment/setup.sh "$ENVIRONMENT_VENV"
 
 step "tests, and v1 validate on all sample rows"
 export PATH="$ENVIRONMENT_VENV/bin:$PATH" VIRTUAL_ENV="$ENVIRONMENT_VENV" ICL_DATA_DIR=sample
