@@ -25,7 +25,7 @@ from lm_eval_tasks.options import TaskOptions
 from lm_eval_tasks.prompts import PLAIN_TEXT_STOP, build_messages, to_plain_text, user_prompt
 from lm_eval_tasks.results import METRICS, Circumstances, Scorer, warn_when_high
 from lm_eval_tasks.schemas import LETTERS, Example, fingerprint
-from lm_eval_tasks.tokens import CountTokens, token_counter
+from lm_eval_tasks.tokens import CountTokens, is_cut, token_counter
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class IclTask(ConfigurableTask):
         if self._count_tokens is None or not isinstance(response, str):
             return None
         limit = normalize_gen_kwargs(self.config.generation_kwargs)["max_gen_toks"]
-        return self._count_tokens(response) >= limit
+        return is_cut(self._count_tokens(response), limit)
 
     def _picker(self, k: int) -> DemonstrationPicker:
         if k not in self._pickers:

@@ -1,8 +1,8 @@
 """How many tokens an answer has, to know whether it was cut.
 
-The harness gives a scorer the text of an answer without the reason why it ended. An answer that was cut has
-exactly `max_gen_toks` tokens, so its text is tokenised again and counted. Where no tokenizer is at hand the
-question stays open: the count is None, never 0.
+The harness gives a scorer the text of an answer without the reason why it ended. An answer that was cut was
+generated in exactly `max_gen_toks` tokens, so its text is tokenised again and counted. Where no tokenizer is
+at hand the question stays open: the count is None, never 0.
 """
 
 import logging
@@ -13,6 +13,15 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 CountTokens = Callable[[str], int]
+
+
+def is_cut(tokens: int, limit: int) -> bool:
+    """Whether an answer of that many counted tokens was cut at `limit` generated ones.
+
+    A model may spell a text in a few more tokens than its tokenizer does, so a count just below the limit
+    means cut, too: within 2 tokens or 3%, whichever is more.
+    """
+    return tokens >= limit - max(2, limit // 32)
 
 
 def token_counter(tokenizer: Any, metadata: Mapping[str, Any]) -> CountTokens | None:

@@ -11,7 +11,7 @@ from lm_eval.__main__ import cli_evaluate
 
 from distill.cli import main
 from lm_eval_tasks import TASK_DIR
-from lm_eval_tasks.tokens import token_counter
+from lm_eval_tasks.tokens import is_cut, token_counter
 
 LIMIT = 24
 
@@ -76,6 +76,14 @@ def test_an_unknown_tokenizer_leaves_the_question_open(tmp_path, caplog):
     assert token_counter(None, {"pretrained": "no-such/model-anywhere"}) is None
     assert token_counter(None, {}) is None
     assert "unknown" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("tokens", "limit", "cut"),
+    [(512, 512, True), (500, 512, True), (480, 512, False), (31, 32, True), (20, 32, False), (0, 64, False)],
+)
+def test_a_count_near_the_limit_is_cut(tokens, limit, cut):
+    assert is_cut(tokens, limit) is cut
 
 
 def test_files_and_model_count_alike(model_dir, tokenizer):

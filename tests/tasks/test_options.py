@@ -1,9 +1,12 @@
 """Demonstrations, data and limits chosen on the command line, through the harness's own path."""
 
 import re
+from pathlib import Path
 
+import lm_eval.tasks
 import pytest
 from lm_eval.tasks import TaskManager
+from lm_eval.tasks._yaml_loader import load_yaml
 
 from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.datasets import load_evaluation
@@ -117,10 +120,16 @@ def test_the_umbrella_group_has_all_tasks():
 
 
 def test_no_name_is_one_of_lm_evals_own():
+    names = re.compile(rb"^(?:task|group): *['\"]?([\w.-]+)", re.MULTILINE)
+    folder = Path(lm_eval.tasks.__file__).parent
+    theirs = {
+        name.decode()
+        for path in folder.rglob("*.yaml")
+        if "icl" not in path.relative_to(folder).parts
+        for name in names.findall(path.read_bytes())
+    }
     ours = set(TaskManager(include_path=str(TASK_DIR), include_defaults=False).all_tasks)
     assert len(ours) == 14
-    index = TaskManager().task_index
-    theirs = {name for name, entry in index.items() if "/tasks/icl/" not in str(entry.yaml_path)}
     assert len(theirs) > 1000
     assert not ours & theirs
 
@@ -152,3 +161,12 @@ class TestWrongOptions:
     def test_missing_data_is_one_clear_error(self, evaluate, lm, tmp_path):
         with pytest.raises(UserError, match="does not exist"):
             evaluate(lm, "gsm8k_icl_0shot", metadata={"data": str(tmp_path)})
+
+
+@pytest.mark.parametrize("benchmark", ["ifeval", "gsm8k", "csqa", "math"])
+def test_versions_agree_and_stand_in_the_change_log(benchmark):
+    folder = TASK_DIR / benchmark
+    versions = {load_yaml(path)["metadata"]["version"] for path in folder.glob("*.yaml")}
+    assert len(versions) == 1
+    changes = (folder / "README.md").read_text(encoding="utf-8").partition("## Changes")[2]
+    assert f"- {versions.pop()}: " in changes
