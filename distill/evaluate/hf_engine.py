@@ -106,9 +106,6 @@ class HfEngine:
         return MeasuredHFLM(
             pretrained=pretrained,
             batch_size=settings.batch_size,
-            # As a template argument and not as `enable_thinking`, which would make lm-eval cut the thinking
-            # off: our scorers do that, and the raw text is kept.
-            chat_template_args={"enable_thinking": settings.enable_thinking},
             **(arguments | extra),
         )
 

@@ -105,16 +105,12 @@ class VllmEngine:
     def _start(self, pretrained: str, extra: dict[str, Any]) -> MeasuredVLLM:
         settings = self.settings
         arguments = {"dtype": settings.dtype, "seed": settings.seed} | extra | dict(settings.model_args)
-        lm = MeasuredVLLM(
+        return MeasuredVLLM(
             pretrained=pretrained,
             batch_size="auto",
             tensor_parallel_size=settings.tensor_parallel_size,
             **arguments,
         )
-        # Set here and not in the call, which would make lm-eval cut the thinking off: our scorers do that,
-        # and the raw text is kept.
-        lm.enable_thinking = settings.enable_thinking
-        return lm
 
 
 def _rank(adapter: Checkpoint) -> int:
