@@ -119,8 +119,8 @@ def _run_harness(lm: Any, settings: EvalSettings, question: Question) -> tuple[s
         "data": settings.data,
         "demonstrations": settings.demonstrations,
         "demonstration_seed": settings.demonstration_seed,
-        # The task renders the chat, so the engines need not know. Given to them, it would make lm-eval cut the
-        # thinking off: our scorers do that, and the raw text is kept.
+        # The task renders the chat. Given to the engine, it would make lm-eval cut the thinking off, which
+        # our scorers do, keeping the raw text.
         "enable_thinking": settings.enable_thinking,
     }
     manager = TaskManager(include_path=str(TASK_DIR), include_defaults=False, metadata=metadata)
