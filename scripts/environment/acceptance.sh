@@ -52,7 +52,7 @@ for split in eval train; do
 done
 
 step "waiting for the server"
-for _ in $(seq 180); do
+for _ in $(seq 300); do
   curl --silent --fail --max-time 2 "http://127.0.0.1:$PORT/health" && break
   kill -0 "$SERVER" || { tail -50 "$WORK/server.log"; exit 1; }
   sleep 1
