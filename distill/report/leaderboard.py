@@ -24,7 +24,7 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
     Raises:
         UserError: a path does not exist, or there is no result file.
     """
-    found = []
+    found: list[Path] = []
     for path in paths:
         if not path.exists():
             raise UserError(f"{path} does not exist. Name results_*.json files, or folders that hold some.")

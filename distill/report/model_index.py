@@ -1,7 +1,7 @@
 """A leaderboard's entry -> the `model-index` block of a model card on the Hugging Face hub."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
@@ -57,11 +57,10 @@ def model_index(entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 def write_card(entry: dict[str, Any], file: Path) -> None:
     """Put the block into a card; the rest of an existing card stays as it is."""
-    card = ModelCard(
-        file.read_text(encoding="utf-8") if file.is_file() else "---\n{}\n---\n", ignore_metadata_errors=False
-    )
-    card.data.model_name = card.data.model_name or _name(entry)
-    card.data.eval_results = eval_results(entry)
+    card = ModelCard(file.read_text(encoding="utf-8") if file.is_file() else "---\n{}\n---\n")
+    data = cast(ModelCardData, card.data)  # typed as its base class
+    data.model_name = data.model_name or _name(entry)
+    data.eval_results = eval_results(entry)
     write_text(file, str(card))
 
 
