@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor, Partial
 from transformers import PreTrainedModel
 
 from distill.fused import Head
@@ -50,8 +51,16 @@ def _bypassed(head: nn.Module, mask: torch.Tensor) -> Iterator[None]:
 
 
 def head_of(module: Any) -> Head:
-    """The parameters of a vocabulary projection."""
-    return Head(module.weight, getattr(module, "bias", None))
+    """The parameters of a vocabulary projection, gathered where FSDP2 has sharded them."""
+    return Head(_whole(module.weight), _whole(getattr(module, "bias", None)))
+
+
+def _whole(parameter: Any) -> Any:
+    if not isinstance(parameter, DTensor):
+        return parameter
+    # Each process has the gradient of its own rows; FSDP2 averages them, so this one must be averaged too.
+    average = [Partial("avg")] * parameter.device_mesh.ndim
+    return parameter.full_tensor(grad_placements=average)
 
 
 def check_head(model: PreTrainedModel) -> nn.Module:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
+from trl.trainer.utils import maybe_gather_lm_head_ctx
 
 from distill import losses
 from distill.losses import TopK, ValueGrad
@@ -106,7 +107,10 @@ def fused_objective(
         objective: What to compute.
         chunk_tokens: Tokens whose logits exist at once.
     """
-    sums = _FusedObjective.apply(hidden, head.weight, head.bias, labels, teacher, objective, chunk_tokens)
+    heads = [head] if isinstance(teacher, TopK) else [head, teacher.head]
+    # Under ZeRO-3 a head outside its forward pass is an empty shard.
+    with maybe_gather_lm_head_ctx(*(parameter for each in heads for parameter in each)):
+        sums = _FusedObjective.apply(hidden, head.weight, head.bias, labels, teacher, objective, chunk_tokens)
     return ObjectiveSums(*sums)
 
 
