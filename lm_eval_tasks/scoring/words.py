@@ -87,6 +87,6 @@ def _all_rules(sentence: str) -> str:
     sentence = f" {sentence} "
     for rule, replacement in _RULES_ENDING:
         sentence = rule.sub(replacement, sentence)
-    for rule in _RULES_CONTRACTIONS:
-        sentence = rule.sub(r" \1 \2 ", sentence)
+    for contraction in _RULES_CONTRACTIONS:
+        sentence = contraction.sub(r" \1 \2 ", sentence)
     return sentence
