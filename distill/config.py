@@ -9,6 +9,8 @@ from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
 from lm_eval_tasks.errors import UserError
 
+TEACHERS = ("self", "ema", "model")
+
 
 def _check(holds: bool, name: str, value: object, remedy: str) -> None:
     if not holds:
@@ -34,6 +36,13 @@ class DataArguments:
         default="fixed", metadata={"help": f"How they are chosen: {', '.join(MODES)}."}
     )
     demonstration_seed: int = field(default=DEFAULT_SEED, metadata={"help": "Seed of their choice."})
+    demonstration_sets: int = field(
+        default=1, metadata={"help": "Fixed sets, by consecutive seeds, shared out among the rows."}
+    )
+    demonstrations_from: str | None = field(
+        default=None,
+        metadata={"help": "Another benchmark to take them from: irrelevant ones, a causal control."},
+    )
     enable_thinking: bool = field(default=False, metadata={"help": "Passed to the chat template."})
     teacher_max_length: int | None = field(
         default=4096,
@@ -63,6 +72,13 @@ class DataArguments:
         )
         if self.num_fewshot is None:
             self.num_fewshot = BENCHMARKS[self.benchmark].num_fewshot
+        _check(
+            self.demonstrations_from is None or self.demonstrations_from in names,
+            "demonstrations_from",
+            self.demonstrations_from,
+            f"choose from {', '.join(names)}",
+        )
+        _check(self.demonstration_sets > 0, "demonstration_sets", self.demonstration_sets, "give 1 or more")
         _check(self.num_fewshot >= 0, "num_fewshot", self.num_fewshot, "give 0 or more")
         _check(self.eval_rows >= 0, "eval_rows", self.eval_rows, "give 0 or more")
         for name in ("teacher_max_length", "max_train_rows"):
@@ -86,6 +102,14 @@ class ICLDistillConfig(SFTConfig):
         default=0.0, metadata={"help": "Of jsd: 0 forward KL(teacher || student), 1 reverse KL."}
     )
     temperature: float = field(default=1.0, metadata={"help": "Of jsd: both logits are divided by it."})
+    teacher: str = field(
+        default="self",
+        metadata={"help": "self: the untrained student; ema: its moving average; model: another one."},
+    )
+    teacher_model_name_or_path: str | None = field(
+        default=None, metadata={"help": "Of teacher: model; its vocabulary must be the student's."}
+    )
+    ema_decay: float = field(default=0.99, metadata={"help": "Of teacher: ema, per step."})
     shared_prefix: bool = field(
         default=True,
         metadata={"help": "Run what all teacher prompts begin with once, instead of in every row."},
@@ -110,6 +134,14 @@ class ICLDistillConfig(SFTConfig):
             0,
             "one must be positive",
         )
+        _check(self.teacher in TEACHERS, "teacher", self.teacher, f"choose from {', '.join(TEACHERS)}")
+        _check(
+            (self.teacher == "model") == (self.teacher_model_name_or_path is not None),
+            "teacher_model_name_or_path",
+            self.teacher_model_name_or_path,
+            f"it is given with teacher: model and only then, and teacher is {self.teacher!r}",
+        )
+        _check(0 <= self.ema_decay <= 1, "ema_decay", self.ema_decay, "give a number from 0 to 1")
         _check(self.top_k > 0, "top_k", self.top_k, "give 1 or more")
         _check(0 <= self.beta <= 1, "beta", self.beta, "give a number from 0 to 1")
         _check(self.temperature > 0, "temperature", self.temperature, "give a positive number")

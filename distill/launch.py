@@ -21,7 +21,7 @@ from distill.data import TrainingData, load_training_data
 from distill.demo_model import resolve_model
 from distill.divergence import DivergenceCallback, DivergenceMeter
 from distill.forward import check_head
-from distill.teacher import build_teacher
+from distill.teachers import self_teacher
 from distill.trainer import ICLDistillTrainer
 from lm_eval_tasks import __version__
 from lm_eval_tasks.errors import UserError
@@ -178,11 +178,11 @@ class RowCountsCallback(TrainerCallback):
 
 def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
     head = check_head(trainer.model)
-    prefix = run.data.held_out_prefix
-    if isinstance(trainer, ICLDistillTrainer):
-        teacher = trainer.teacher.with_prefix(prefix)
+    prefixes = run.data.held_out_prefixes
+    if isinstance(trainer, ICLDistillTrainer) and run.args.teacher == "self":
+        teacher = trainer.teacher.with_prefixes(prefixes)
     else:
-        teacher = build_teacher(trainer.model, head, prefix_ids=prefix)
+        teacher = self_teacher(trainer.model, head, prefixes=prefixes)
     meter = DivergenceMeter(
         run.data.held_out,
         DistillCollator.of(run.tokenizer),

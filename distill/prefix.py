@@ -62,8 +62,8 @@ class SharedPrefix:
         layers = [_ReadOnlyLayer(layer.keys, layer.values) for layer in cache.layers]
         return cls(tensor, Cache(layers=layers))
 
-    def shared_lengths(self, input_ids: torch.Tensor, lengths: torch.Tensor) -> list[int]:
-        """How many tokens of each row `[B, S]` the prefix covers.
+    def shared_lengths(self, input_ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """How many tokens of each row `[B, S]` the prefix covers, `[B]`.
 
         At least one token before the answer is left to the row: it predicts the answer's first token.
 
@@ -73,7 +73,7 @@ class SharedPrefix:
         """
         reach = min(len(self.ids), input_ids.shape[1])
         same = (input_ids[:, :reach] == self.ids[:reach]).int().cumprod(-1).sum(-1)
-        return torch.minimum(same, lengths - 1).tolist()
+        return torch.minimum(same, lengths - 1)
 
 
 @dataclass(frozen=True, slots=True)

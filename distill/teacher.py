@@ -6,12 +6,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from peft import PeftModel
 from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from distill.collator import Batch, predicting
 from distill.forward import head_of, hidden_states
 from distill.fused import HiddenTargets
-from distill.prefix import SharedPrefix, attention_mask, lay_out
+from distill.prefix import Line, SharedPrefix, attention_mask, lay_out
 
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
@@ -28,7 +28,7 @@ def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
 class Teacher:
     """Scores answers under the teacher's prompts, at answer positions only.
 
-    The prefix that all prompts share is run once, at the first batch, and its keys and values are kept.
+    What prompts begin with is run once, at the first batch, and its keys and values are kept.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Teacher:
         model: PreTrainedModel | PeftModel,
         head: nn.Module,
         *,
-        prefix_ids: Sequence[int] = (),
+        prefixes: Sequence[Sequence[int]] = (),
         active: Callable[[], AbstractContextManager[object]] = nullcontext,
         shared_prefix: bool = True,
     ) -> None:
@@ -45,25 +45,26 @@ class Teacher:
         Args:
             model: Runs the teacher's forward passes.
             head: Its vocabulary projection.
-            prefix_ids: What the teacher prompts begin with; rows that share less of it stay correct.
+            prefixes: What teacher prompts begin with, one entry per set of demonstrations; a prompt that
+                shares less of any of them, or nothing, stays correct.
             active: Context in which `model` is the teacher, such as PEFT's `disable_adapter`.
             shared_prefix: False runs every row in full.
         """
         self.model = model
         self.head = head
-        self._prefix_ids = prefix_ids
+        self._prefix_ids = [list(ids) for ids in prefixes] or [[]]
         self._active = active
         self._shared_prefix = shared_prefix
-        self._prefix: SharedPrefix | None = None
+        self._prefixes: list[SharedPrefix] | None = None
 
-    def with_prefix(self, prefix_ids: Sequence[int]) -> "Teacher":
+    def with_prefixes(self, prefixes: Sequence[Sequence[int]]) -> "Teacher":
         """The same teacher for prompts that begin otherwise; itself, if they begin alike."""
-        if list(prefix_ids) == list(self._prefix_ids):
+        if [list(ids) for ids in prefixes] == self._prefix_ids:
             return self
         return Teacher(
             self.model,
             self.head,
-            prefix_ids=prefix_ids,
+            prefixes=prefixes,
             active=self._active,
             shared_prefix=self._shared_prefix,
         )
@@ -95,58 +96,37 @@ class Teacher:
             use_cache=False,
         )
 
+    def forget(self) -> None:
+        """Drop what was kept of the prefixes, because the teacher's weights have changed."""
+        self._prefixes = None
+
     def _in_lines(self, batch: Batch) -> torch.Tensor:
         ids, mask = batch["teacher_input_ids"], predicting(batch["teacher_labels"])
-        if self._prefix is None:
-            self._prefix = SharedPrefix.build(self.model, self._prefix_ids, ids.device)
+        if self._prefixes is None:
+            self._prefixes = [SharedPrefix.build(self.model, known, ids.device) for known in self._prefix_ids]
         lengths = batch["teacher_attention_mask"].sum(-1)
-        shared = self._prefix.shared_lengths(ids, lengths - mask.sum(-1))
-        spans = list(zip(shared, lengths.tolist(), strict=True))
-        suffixes = [row[begin:end] for row, (begin, end) in zip(ids, spans, strict=True)]
-        wanted = [row[begin:end] for row, (begin, end) in zip(mask, spans, strict=True)]
-        hidden = []
-        for line in lay_out(suffixes, shared, len(self._prefix.ids)):
-            hidden.append(
-                hidden_states(
-                    self.model,
-                    self.head,
-                    torch.cat([wanted[row] for row in line.rows])[None],
-                    input_ids=line.input_ids,
-                    position_ids=line.position_ids,
-                    attention_mask=attention_mask(line, self.model.config),
-                    past_key_values=self._prefix.cache,
-                    use_cache=self._prefix.cache is not None,
-                )
-            )
-        return torch.cat(hidden)
+        shared = torch.stack([each.shared_lengths(ids, lengths - mask.sum(-1)) for each in self._prefixes])
+        most, chosen = shared.max(0)
+        begins, ends = most.tolist(), lengths.tolist()
+        hidden: dict[int, torch.Tensor] = {}
+        for index, prefix in enumerate(self._prefixes):
+            rows = (chosen == index).nonzero()[:, 0].tolist()
+            suffixes = [ids[row, begins[row] : ends[row]] for row in rows]
+            for line in lay_out(suffixes, [begins[row] for row in rows], len(prefix.ids)):
+                members = [rows[number] for number in line.rows]
+                wanted = [mask[row, begins[row] : ends[row]] for row in members]
+                found = self._run(line, prefix, torch.cat(wanted)[None])
+                hidden |= zip(members, found.split([int(each.sum()) for each in wanted]), strict=True)
+        return torch.cat([hidden[row] for row in range(len(ids))])
 
-
-def build_teacher(
-    student: nn.Module, head: nn.Module, *, prefix_ids: Sequence[int], shared_prefix: bool = True
-) -> Teacher:
-    """The student's own base model as its teacher.
-
-    With PEFT that is the student itself, its adapter switched off: no second copy of the weights. Without, it
-    is a frozen copy made now.
-
-    Args:
-        student: The unwrapped student, before training.
-        head: Its vocabulary projection.
-        prefix_ids: As in `Teacher`.
-        shared_prefix: As in `Teacher`.
-    """
-    if isinstance(student, PeftModel):
-        return Teacher(
-            student, head, prefix_ids=prefix_ids, active=student.disable_adapter, shared_prefix=shared_prefix
+    def _run(self, line: Line, prefix: SharedPrefix, wanted: torch.Tensor) -> torch.Tensor:
+        return hidden_states(
+            self.model,
+            self.head,
+            wanted,
+            input_ids=line.input_ids,
+            position_ids=line.position_ids,
+            attention_mask=attention_mask(line, self.model.config),
+            past_key_values=prefix.cache,
+            use_cache=prefix.cache is not None,
         )
-    frozen = _frozen_copy(student)
-    return Teacher(frozen, frozen.get_output_embeddings(), prefix_ids=prefix_ids, shared_prefix=shared_prefix)
-
-
-def _frozen_copy(model: PreTrainedModel) -> PreTrainedModel:
-    # Not deepcopy: TRL rebinds the student's forward, and a copy's would still run the student.
-    frozen = AutoModelForCausalLM.from_config(
-        model.config, dtype=model.dtype, attn_implementation=model.config._attn_implementation
-    )
-    frozen.load_state_dict(model.state_dict())
-    return frozen.to(model.device).requires_grad_(False).eval()

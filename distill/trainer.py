@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ from trl import SFTTrainer
 
 from distill.collator import IGNORED, Batch, DistillCollator, assert_aligned, predicting
 from distill.config import ICLDistillConfig
+from distill.demo_model import resolve_model
 from distill.forward import check_head, head_of, hidden_states
 from distill.fused import ObjectiveSums, fused_objective
-from distill.teacher import build_teacher
+from distill.teacher import Teacher
+from distill.teachers import MovingAverage, model_teacher, self_teacher
 
 
 class ICLDistillTrainer(SFTTrainer):
@@ -33,7 +36,7 @@ class ICLDistillTrainer(SFTTrainer):
         args: ICLDistillConfig,
         *,
         processing_class: PreTrainedTokenizerBase,
-        teacher_prefix: list[int] | None = None,
+        teacher_prefixes: Sequence[Sequence[int]] = (),
         **kwargs: Any,
     ) -> None:
         """Build the trainer.
@@ -42,7 +45,8 @@ class ICLDistillTrainer(SFTTrainer):
             model: As SFTTrainer's: a name, a folder, or a model.
             args: The configuration.
             processing_class: The tokenizer that the rows were made with.
-            teacher_prefix: Tokens that the teacher prompts begin with; run once when `shared_prefix` is on.
+            teacher_prefixes: What the teacher prompts begin with, one entry per fixed set of demonstrations;
+                each is run once when `shared_prefix` is on.
             kwargs: Passed to SFTTrainer, such as `train_dataset`, `peft_config` and `callbacks`.
         """
         super().__init__(
@@ -56,11 +60,29 @@ class ICLDistillTrainer(SFTTrainer):
         self.model_accepts_loss_kwargs = True
         self.head = check_head(self.model)
         self.objective = args.build_objective()
-        self.teacher = build_teacher(
-            self.model, self.head, prefix_ids=teacher_prefix or [], shared_prefix=args.shared_prefix
-        )
+        self.average: MovingAverage | None = None
+        self.teacher = self._build_teacher(teacher_prefixes)
         self._sums: dict[str, dict[str, torch.Tensor]] = {"train": {}, "eval": {}}
         self._training_seconds = 0.0
+
+    def _build_teacher(self, prefixes: Sequence[Sequence[int]]) -> Teacher:
+        options = {"prefixes": prefixes, "shared_prefix": self.args.shared_prefix}
+        if self.args.teacher == "self":
+            return self_teacher(self.model, self.head, **options)
+        if self.args.teacher == "model":
+            name = resolve_model(self.args.teacher_model_name_or_path)
+            return model_teacher(name, self.model, self.processing_class, **options)
+        average = MovingAverage(self.model, self.args.ema_decay)
+        average.teacher = Teacher(self.model, self.head, active=average.active, **options)
+        self.add_callback(average)
+        self.average = average
+        return average.teacher
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """As SFTTrainer's; a moving-average teacher goes on from the checkpoint's average."""
+        if isinstance(resume_from_checkpoint, str) and self.average is not None:
+            self.average.restore(resume_from_checkpoint)
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One micro-batch forward and backward, timed."""

@@ -31,7 +31,7 @@ def main() -> None:
     trainer = ICLDistillTrainer(
         args=run.args,
         train_dataset=Dataset.from_list(run.data.train),
-        teacher_prefix=run.data.train_prefix,
+        teacher_prefixes=run.data.train_prefixes,
         **model_arguments(run),
     )
     train(trainer, run)

@@ -15,7 +15,7 @@ from transformers import LlamaForCausalLM
 from distill.collator import IGNORED, DistillCollator, predicting
 from distill.forward import check_head, head_of, hidden_states
 from distill.fused import Objective, fused_objective
-from distill.teacher import build_teacher
+from distill.teachers import self_teacher
 
 
 def student(folder, lora):
@@ -54,11 +54,11 @@ def main(folder, rows, lora):
     total = sum(len(row["completion_ids"]) for row in rows)
     plain = student(folder, lora)
     head = check_head(plain)
-    expected = gradients(plain, head, build_teacher(plain, head, prefix_ids=prefix), rows, total, 1)
+    expected = gradients(plain, head, self_teacher(plain, head, prefixes=[prefix]), rows, total, 1)
 
     sharded = student(folder, lora)
     head = check_head(sharded)
-    teacher = build_teacher(sharded, head, prefix_ids=prefix)
+    teacher = self_teacher(sharded, head, prefixes=[prefix])
     base = sharded.get_base_model() if lora else sharded
     for layer in base.model.layers:
         fully_shard(layer, reshard_after_forward=True)

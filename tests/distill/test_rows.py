@@ -79,8 +79,8 @@ def test_the_teacher_reads_what_the_few_shot_task_shows(tokenizer):
     question = load_evaluation("gsm8k", "sample")[0]
     shown = DemonstrationPicker(pool, 3).pick(question)
     prompt = encode_prompt(tokenizer, build_messages(question, shown))
-    assert prompt[: len(data.train_prefix)] == data.train_prefix
-    assert data.record["demonstration_ids"] == [example.id for example in shown]
+    assert prompt[: len(data.train_prefixes[0])] == data.train_prefixes[0]
+    assert data.record["demonstration_ids"] == [[example.id for example in shown]]
 
 
 def test_evaluated_questions_are_left_out(tokenizer, tmp_path):

@@ -10,7 +10,8 @@ from distill import prefix as prefix_module
 from distill.collator import DistillCollator, predicting
 from distill.data import load_training_data
 from distill.forward import check_head
-from distill.teacher import Teacher, build_teacher, common_prefix
+from distill.teacher import Teacher, common_prefix
+from distill.teachers import model_teacher, self_teacher
 
 TOLERANCE = 2e-4
 
@@ -60,8 +61,8 @@ def model(request, make_model):
 @pytest.mark.parametrize("line_tokens", [1, 10_000])
 def test_shared_prefix_equals_the_uncached_forward(model, data, batch, line_tokens, monkeypatch):
     monkeypatch.setattr(prefix_module.lay_out, "__kwdefaults__", {"line_tokens": line_tokens})
-    assert len(data.train_prefix) > 300
-    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    assert len(data.train_prefixes[0]) > 300
+    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
     expected = uncached(model, batch)
     for _ in range(2):  # the second time the cache must be as it was
         found = logits_of(teacher, batch)
@@ -71,19 +72,19 @@ def test_shared_prefix_equals_the_uncached_forward(model, data, batch, line_toke
 
 def test_without_sharing_it_equals_too(make_model, data, batch):
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix, shared_prefix=False)
+    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes, shared_prefix=False)
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
 
 
 def test_dropping_the_position_offset_is_noticed(make_model, data, batch, monkeypatch):
     def shifted(*args, **kwargs):
         for line in original(*args, **kwargs):
-            yield dataclasses.replace(line, position_ids=line.position_ids - len(data.train_prefix))
+            yield dataclasses.replace(line, position_ids=line.position_ids - len(data.train_prefixes[0]))
 
     original = prefix_module.lay_out
     monkeypatch.setattr("distill.teacher.lay_out", shifted)
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() > 0.05
 
 
@@ -101,7 +102,7 @@ def test_rows_that_share_less_of_the_prefix_are_right_too(make_model, make_token
     assert 0 < counts["rows_with_fewer_demonstrations"] < counts["rows"]
     batch = DistillCollator.of(tokenizer)(data.train)
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
 
 
@@ -115,7 +116,7 @@ def test_prompts_without_common_demonstrations(make_model, make_tokenizer, mode)
     data = load_training_data(args, make_tokenizer("llama3"), max_length=None, seed=0)
     batch = DistillCollator.of(make_tokenizer("llama3"))(data.train)
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
 
 
@@ -126,7 +127,7 @@ def test_the_adapter_is_off_for_the_teacher_only(make_model, data, batch):
         model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
     )
     peft.train()
-    teacher = build_teacher(peft, check_head(peft), prefix_ids=data.train_prefix)
+    teacher = self_teacher(peft, check_head(peft), prefixes=data.train_prefixes)
     assert teacher.model is peft
     assert (logits_of(teacher, batch) - expected).abs().max() < TOLERANCE
     assert peft.training
@@ -136,7 +137,7 @@ def test_the_adapter_is_off_for_the_teacher_only(make_model, data, batch):
 
 def test_full_fine_tuning_gets_a_frozen_copy(make_model, data, batch):
     model = make_model()
-    teacher = build_teacher(model, check_head(model), prefix_ids=data.train_prefix)
+    teacher = self_teacher(model, check_head(model), prefixes=data.train_prefixes)
     before = logits_of(teacher, batch)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -148,3 +149,48 @@ def test_full_fine_tuning_gets_a_frozen_copy(make_model, data, batch):
 def test_common_prefix():
     assert common_prefix([[1, 2, 3], [1, 2, 4, 5], [1, 2]]) == [1, 2]
     assert common_prefix([[1], [2]]) == []
+
+
+def test_each_row_finds_the_fixed_set_it_begins_with(make_model, make_tokenizer):
+    from distill.config import DataArguments
+
+    args = DataArguments(
+        benchmark="gsm8k", data="sample", num_fewshot=2, demonstration_sets=3, eval_rows=0, max_train_rows=8
+    )
+    data = load_training_data(args, make_tokenizer("chatml"), max_length=None, seed=0)
+    assert len({tuple(prefix) for prefix in data.train_prefixes}) == 3
+    assert min(map(len, data.train_prefixes)) > 100
+    batch = DistillCollator.of(make_tokenizer("chatml"))(data.train)
+    model = make_model()
+    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
+    assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
+
+
+def test_irrelevant_demonstrations_come_from_another_benchmark(make_tokenizer):
+    from distill.config import DataArguments
+
+    def load(**changes):
+        args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=2, eval_rows=3, **changes)
+        return load_training_data(args, make_tokenizer("chatml"), max_length=None, seed=0)
+
+    plain, control = load(), load(demonstrations_from="csqa")
+    assert [row["prompt_ids"] for row in control.train] == [row["prompt_ids"] for row in plain.train]
+    assert control.held_out == plain.held_out
+    text = make_tokenizer("chatml").decode(control.train[0]["teacher_prompt_ids"])
+    assert "in the form: Answer: <letter>" in text
+    assert text.endswith(make_tokenizer("chatml").decode(control.train[0]["prompt_ids"]))
+
+
+def test_another_model_teaches_if_it_has_the_vocabulary(make_model, make_tokenizer, data, batch, tmp_path):
+    from lm_eval_tasks.errors import UserError
+
+    other, student, tokenizer = make_model(seed=5), make_model(), make_tokenizer("qwen3")
+    other.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    teacher = model_teacher(str(tmp_path), student, tokenizer, prefixes=data.train_prefixes)
+    assert (logits_of(teacher, batch) - uncached(other, batch)).abs().max() < TOLERANCE
+    tokenizer.add_tokens(["<another>"])
+    with pytest.raises(UserError, match=r"another vocabulary \(600 tokens.*601 tokens"):
+        model_teacher(str(tmp_path), student, tokenizer, prefixes=[])
+    with pytest.raises(UserError, match="cannot load '/nowhere'"):
+        model_teacher("/nowhere", student, tokenizer, prefixes=[])

@@ -34,7 +34,7 @@ def make_trainer(make_model, make_tokenizer, data, tmp_path):
             model or make_model(),
             ICLDistillConfig(**defaults | settings),
             processing_class=make_tokenizer("chatml"),
-            teacher_prefix=data.train_prefix,
+            teacher_prefixes=data.train_prefixes,
             train_dataset=Dataset.from_list(rows or data.train),
             peft_config=peft if lora else None,
         )
@@ -204,3 +204,27 @@ def test_a_continued_run_ends_where_an_uninterrupted_one_does(make_trainer, data
     state = json.loads((tmp_path / "continued" / "checkpoint-6" / "trainer_state.json").read_text())
     assert state["global_step"] == 6
     assert (tmp_path / "continued" / "checkpoint-6" / "tokenizer.json").is_file()
+
+
+@pytest.mark.parametrize("lora", [True, False])
+def test_a_moving_average_teaches_and_goes_on_after_a_resume(make_trainer, data, tokenizer, tmp_path, lora):
+    common = {
+        "teacher": "ema", "ema_decay": 0.5, "max_steps": 4, "save_strategy": "steps", "save_steps": 2,
+        "per_device_train_batch_size": 2,
+    }  # fmt: skip
+    whole = make_trainer(lora, output_dir=str(tmp_path / "whole"), **common)
+    batch = DistillCollator.of(tokenizer)(data.train)
+    before = whole.teacher.targets(batch).hidden.clone()
+    whole.train()
+    trained = {name: p.detach().clone() for name, p in whole.model.named_parameters() if p.requires_grad}
+    after = whole.teacher.targets(batch).hidden
+    assert (after - before).abs().max() > 1e-3
+    for name, parameter in whole.model.named_parameters():
+        if parameter.requires_grad:  # the teacher's pass has put the student's weights back
+            assert torch.equal(parameter, trained[name])
+    continued = make_trainer(lora, output_dir=str(tmp_path / "continued"), **common)
+    continued.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-2"))
+    torch.testing.assert_close(continued.teacher.targets(batch).hidden, after, rtol=0, atol=0)
+    for name, parameter in continued.model.named_parameters():
+        if parameter.requires_grad:
+            assert torch.equal(parameter, trained[name])

@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 SETTINGS = {
     "benchmark": "gsm8k", "data": "sample", "num_fewshot": 2, "eval_rows": 5, "max_train_rows": 24,
     "max_length": 400, "teacher_max_length": 2000, "dtype": "float32", "use_peft": True, "lora_r": 4,
@@ -43,7 +47,7 @@ def launch(*words, processes=1, expect=0):
         text=True,
         timeout=280,
         cwd=ROOT,
-        env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        env=ENVIRONMENT,
     )
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -77,7 +81,7 @@ def test_distillation_leaves_all_that_is_needed_to_use_and_repeat_it(distilled, 
     assert settings["model_name_or_path"] == str(model_dir)
     provenance = json.loads((output / "provenance.json").read_text())
     assert provenance["data"]["num_fewshot"] == 2
-    assert len(provenance["data"]["demonstration_ids"]) == 2
+    assert [len(ids) for ids in provenance["data"]["demonstration_ids"]] == [2]
     assert len(provenance["data"]["fingerprint"]) == 16
     assert provenance["versions"]["trl"]
     assert (output / "tokenizer.json").is_file()
@@ -99,6 +103,35 @@ def test_two_processes_train_as_one_does(distilled, base, overlay, tmp_path):
     one, two = distilled[0] / "checkpoint-4", tmp_path / "checkpoint-4"
     for name in ("loss", "grad_norm", "ce", "divergence", "eval_kl_teacher"):
         assert values(two, name) == pytest.approx(values(one, name), rel=1e-4), name
+
+
+def test_a_killed_run_ends_as_an_uninterrupted_one(distilled, base, overlay, tmp_path):
+    words = [
+        "trl_recipes/distill.py", "--base_config", base, "--config", overlay, "--output_dir", tmp_path,
+        "--resume_from_checkpoint",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, *map(str, words)], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL
+    )
+    state = tmp_path / "checkpoint-2" / "trainer_state.json"
+    while not (state.is_file() and state.read_text().endswith("}")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    # As if it had been killed while it wrote a further one.
+    shutil.rmtree(tmp_path / "checkpoint-4", ignore_errors=True)
+    shutil.copytree(tmp_path / "checkpoint-2", tmp_path / "checkpoint-3")
+    (tmp_path / "checkpoint-3" / "trainer_state.json").write_text('{"global_step": 3')
+    launch(*words)
+    whole, resumed = distilled[0] / "checkpoint-4", tmp_path / "checkpoint-4"
+    name = "adapter_model.safetensors"
+    assert (resumed / name).read_bytes() == (whole / name).read_bytes()
+    timed = {"tokens_per_second"}
+    ours, theirs = (
+        [{k: v for k, v in entry.items() if k not in timed} for entry in history(path)]
+        for path in (resumed, whole)
+    )
+    assert ours == theirs
 
 
 def test_sft_trains_on_the_same_rows_and_is_measured_alike(distilled, base, tmp_path):
