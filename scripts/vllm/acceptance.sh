@@ -20,7 +20,7 @@ lm_eval() { # BACKEND OUTPUT FURTHER_MODEL_ARGS TASKS
   "$BIN/lm_eval" run --model "$1" --model_args "pretrained=$MODEL,dtype=float32$3" --tasks "$4" \
     --metadata "{\"data\": \"$DATA\"}" --limit "$LIMIT" --gen_kwargs "max_gen_toks=$MAX_GEN_TOKS" \
     --apply_chat_template --log_samples --output_path "$OUT/$2" "${@:5}" 2>&1 | tee "$OUT/$2.log" |
-    grep -E "^\||prefix_caching|truncated is|Error" || true
+    grep -E "strict_acc|\|acc |\|truncated|truncated is|Error" || true
   test -n "$(find "$OUT/$2" -name 'results_*.json')" || { tail -30 "$OUT/$2.log"; return 1; }
 }
 VLLM_ARGS=",enforce_eager=True,max_model_len=4096,enable_prefix_caching=True"
