@@ -20,9 +20,9 @@ def test_check_goes_on_after_an_unusable_set_and_fails_at_the_end(tmp_path, caps
     assert "gsm8k evaluation: 1 rows" in printed
 
 
-def test_preview_shows_both_readers_and_one_answer(chatml_tokenizer_dir, capsys):
+def test_preview_shows_both_readers_and_one_answer(model_dir, capsys):
     words = ["data", "preview", "--task", "ifeval", "--num_fewshot", "2", "--data", "sample"]
-    assert main([*words, "--model", str(chatml_tokenizer_dir), "--index", "3"]) == 0
+    assert main([*words, "--model", str(model_dir), "--index", "3"]) == 0
     printed = capsys.readouterr().out
     teacher, student = printed.split("--- student:")
     assert teacher.count("<|im_start|>user") == 3 and student.count("<|im_start|>user") == 1
