@@ -114,7 +114,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(distilled, base, overlay, tmp
         [sys.executable, *map(str, words)], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL
     )
     state = tmp_path / "checkpoint-2" / "trainer_state.json"
-    while not (state.is_file() and state.read_text().endswith("}")) and process.poll() is None:
+    while not (state.is_file() and state.read_text().rstrip().endswith("}")) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
