@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# vLLM on CPUs for real: agreement with transformers, prefix caching, a LoRA adapter. Ten minutes on two cores,
-# installation included.
+# vLLM on CPUs for real: agreement with transformers, prefix caching, a LoRA adapter. Needs an idle machine:
+# vLLM binds its threads to the cores.
 #
 #   bash scripts/vllm/acceptance.sh          # LIMIT=16 MAX_GEN_TOKS=48 OUT=folder
 set -euo pipefail
