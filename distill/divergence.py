@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -17,13 +17,27 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from distill.collator import IGNORED, Batch, DistillCollator, predicting
 from distill.forward import head_of, hidden_states
-from distill.fused import HiddenTargets, Objective, fused_objective
+from distill.fused import Head, HiddenTargets, Objective, fused_objective
 from distill.rows import Row
 from distill.teacher import Teacher
 from lm_eval_tasks.files import write_json
 
 FILE = "divergence.json"
+MEASURED = ("kl_teacher", "top1_agreement", "ce", "kl_zero_shot", "student_entropy", "teacher_entropy")
+"""What is measured: KL(few-shot teacher || student), how often both have the same likeliest token, the gold
+answer's cross-entropy, KL(0-shot teacher || student), and the entropies of student and few-shot teacher."""
+
+_CONTEXT = ("input_ids", "attention_mask", "labels")
 _FORWARD_KL = Objective(name="jsd", ce_weight=0.0, distill_weight=1.0, beta=0.0)
+
+
+class _HeldOut(NamedTuple):
+    """One batch, what the teacher's hidden states are with and without demonstrations, and its weight."""
+
+    batch: Batch
+    few_shot: torch.Tensor
+    zero_shot: torch.Tensor
+    weight: float
 
 
 class DivergenceMeter:
@@ -48,10 +62,10 @@ class DivergenceMeter:
         self._collator = collator
         self._teacher = teacher
         self._batch_size = batch_size
-        self._batches: list[tuple[Batch, torch.Tensor, float]] | None = None
+        self._batches: list[_HeldOut] | None = None
 
     def measure(self, model: nn.Module, head: nn.Module, accelerator: Any) -> dict[str, float]:
-        """Mean per answer token: `kl_teacher`, `top1_agreement` and `ce`.
+        """Means per answer token; see `MEASURED`.
 
         Args:
             model: The student.
@@ -60,35 +74,40 @@ class DivergenceMeter:
         """
         if self._batches is None:
             self._batches = self._prepare(accelerator)
-        totals = torch.zeros(4, dtype=torch.float64, device=accelerator.device)
+        totals = torch.zeros(len(MEASURED) + 1, dtype=torch.float64, device=accelerator.device)
         training = model.training
         model.eval()
         try:
             with torch.no_grad(), accelerator.autocast():
-                for batch, teacher_hidden, weight in self._batches:
-                    totals += weight * self._sums(model, head, batch, teacher_hidden).double()
+                for held_out in self._batches:
+                    totals += held_out.weight * self._sums(model, head, held_out).double()
         finally:
             model.train(training)
-        divergence, agreement, ce, tokens = accelerator.reduce(totals, "sum").tolist()
-        return {"kl_teacher": divergence / tokens, "top1_agreement": agreement / tokens, "ce": ce / tokens}
+        *sums, tokens = accelerator.reduce(totals, "sum").tolist()
+        return {name: value / tokens for name, value in zip(MEASURED, sums, strict=True)}
 
-    def _sums(
-        self, model: nn.Module, head: nn.Module, batch: Batch, teacher_hidden: torch.Tensor
-    ) -> torch.Tensor:
-        labels = batch["labels"]
+    def _sums(self, model: nn.Module, head: nn.Module, held_out: _HeldOut) -> torch.Tensor:
+        labels = held_out.batch["labels"]
         hidden = hidden_states(
             model,
             head,
             predicting(labels),
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
+            input_ids=held_out.batch["input_ids"],
+            attention_mask=held_out.batch["attention_mask"],
             use_cache=False,
         )
-        targets = HiddenTargets(teacher_hidden, head_of(self._teacher.head))
-        sums = fused_objective(hidden, head_of(head), labels[labels != IGNORED], targets, _FORWARD_KL)
-        return torch.stack([sums.divergence, sums.agreement, sums.ce, sums.tokens])
+        student, teacher = head_of(head), head_of(self._teacher.head)
+        few_shot, zero_shot = (
+            fused_objective(
+                hidden, student, labels[labels != IGNORED], HiddenTargets(its, teacher), _FORWARD_KL
+            )
+            for its in (held_out.few_shot, held_out.zero_shot)
+        )
+        entropies = [_entropy(hidden, student), _entropy(held_out.few_shot, teacher)]
+        sums = [few_shot.divergence, few_shot.agreement, few_shot.ce, zero_shot.divergence, *entropies]
+        return torch.stack([*sums, few_shot.tokens])
 
-    def _prepare(self, accelerator: Any) -> list[tuple[Batch, torch.Tensor, float]]:
+    def _prepare(self, accelerator: Any) -> list[_HeldOut]:
         """This process's batches with the teacher's hidden states and a weight.
 
         Every process has the same number of batches, because sharded models run in step; a process with too
@@ -103,8 +122,20 @@ class DivergenceMeter:
         for chunk, weight in tqdm(chunks, desc="few-shot teacher", disable=not accelerator.is_main_process):
             batch = {name: value.to(accelerator.device) for name, value in self._collator(chunk).items()}
             with accelerator.autocast():
-                batches.append((batch, self._teacher.targets(batch).hidden, weight))
+                few_shot = self._teacher.targets(batch).hidden
+                own_context = batch | {f"teacher_{name}": batch[name] for name in _CONTEXT}
+                zero_shot = self._teacher.targets(own_context).hidden
+            batches.append(_HeldOut(batch, few_shot, zero_shot, weight))
         return batches
+
+
+def _entropy(hidden: torch.Tensor, head: Head) -> torch.Tensor:
+    """Summed entropy of the predictions of hidden states `[N, H]`."""
+    total = hidden.new_zeros((), dtype=torch.float32)
+    for chunk in hidden.split(256):
+        log_probs = head.logits(chunk).log_softmax(-1)
+        total -= (log_probs.exp() * log_probs).sum()
+    return total
 
 
 class _Trainer(Protocol):
