@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.make_sample import csqa, gsm8k, ifeval, mathematics
+from scripts.make_sample import csqa, gsm8k, ifeval, mathematics, rlvr
 
 Row = Mapping[str, Any]
 DEFAULT_OUTPUT = Path(__file__).resolve().parents[2] / "lm_eval_tasks" / "sample"
@@ -20,6 +20,7 @@ def build() -> dict[str, list[Row]]:
         **dict(zip(("csqa_train.jsonl", "csqa_validation.jsonl"), csqa.build(), strict=True)),
         **dict(zip(("math_train.jsonl", "math_test.jsonl"), mathematics.build(), strict=True)),
         **dict(zip(("ifeval_train.jsonl", "ifeval_test.jsonl"), ifeval.build(), strict=True)),
+        "rlvr_train.jsonl": rlvr.build(),
     }
 
 

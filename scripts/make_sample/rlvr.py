@@ -1,18 +1,13 @@
 """RLVR-IFeval-like rows: every constraint function with a response that keeps it and one that breaks it.
 
-    python -m scripts.make_sample.rlvr        # writes lm_eval_tasks/sample/rlvr_train.jsonl
-
 The texts are those of `material/`; the shapes of the constraints are in `rlvr_shapes`.
 """
 
-import argparse
 import json
 import random
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from scripts.make_sample.__main__ import DEFAULT_OUTPUT, write_json_lines
 from scripts.make_sample.ifeval_topics import load_topics
 from scripts.make_sample.rlvr_shapes import SHAPES, Case, UnfitError
 
@@ -61,17 +56,3 @@ def _row(name: str, case: Case) -> Row:
         "satisfying": case.satisfying,
         "violating": case.violating,
     }
-
-
-def main() -> None:
-    """Writes the file."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.make_sample.rlvr", description=__doc__)
-    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="folder to write to")
-    path = parser.parse_args().output / "rlvr_train.jsonl"
-    rows = build()
-    write_json_lines(path, rows)
-    print(f"{path.name}: {len(rows)} rows")
-
-
-if __name__ == "__main__":
-    main()
