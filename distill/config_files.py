@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
 from trl import TrlParser
 
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import read_yaml_mapping
 
 FILE_OPTIONS = ("--base_config", "--config")
 
@@ -49,18 +49,6 @@ def parse_run(
     return objects, settings | _given(objects, rest, known)
 
 
-def read_settings(paths: Iterable[Path]) -> dict[str, Any]:
-    """The YAML mappings laid over one another, keys unchecked.
-
-    Raises:
-        UserError: a file is missing or no mapping.
-    """
-    settings: dict[str, Any] = {}
-    for path in paths:
-        settings |= _mapping(path)
-    return settings
-
-
 def _split_files(argv: list[str]) -> tuple[list[Path], list[str]]:
     """The files in the order of `FILE_OPTIONS`, and everything else."""
     # Abbreviations are off: `--conf` must not silently be something else.
@@ -71,20 +59,8 @@ def _split_files(argv: list[str]) -> tuple[list[Path], list[str]]:
     return [path for path in (found.base_config, found.config) if path is not None], rest
 
 
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the config file {path} ({error.strerror}).") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not readable as YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(loaded, dict):
-        raise UserError(f"{path} must hold 'key: value' lines, not {type(loaded).__name__}.")
-    return loaded
-
-
 def _read(path: Path, known: Mapping[str, argparse.Action]) -> dict[str, Any]:
-    settings = _mapping(path)
+    settings = read_yaml_mapping(path)
     for key, value in settings.items():
         if key not in known:
             raise UserError(f"{path}: unknown key {key!r}; {_hint(str(key), known)}")

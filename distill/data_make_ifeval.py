@@ -6,7 +6,7 @@ Rejection sampling for SFT and distillation, written in the schema of argilla/if
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.files import write_text
+from lm_eval_tasks.files import read_json_lines, write_text
 from lm_eval_tasks.schemas import Example, parse_ifeval
 from lm_eval_tasks.scoring.ifeval import IFEvalVerdict, check
 from lm_eval_tasks.scoring.thinking import split_thinking
@@ -83,7 +83,7 @@ def make_ifeval(prompts: Path, responses: Path, output: Path) -> Acceptance:
     examples = _read_prompts(prompts)
     counts = Acceptance()
     rows: dict[tuple[str, str], str] = {}
-    for where, row in tqdm(list(_json_lines(responses)), desc="responses", unit="row", disable=None):
+    for where, row in tqdm(list(read_json_lines(responses)), desc="responses", unit="row", disable=None):
         example = _asked(examples, row, where)
         if example is None:
             counts.unmatched += 1
@@ -109,7 +109,7 @@ def make_ifeval(prompts: Path, responses: Path, output: Path) -> Acceptance:
 def _read_prompts(path: Path) -> dict[tuple[str, str], Example]:
     """Examples by `("prompt", text)` and, where the row has one, `("key", text)`."""
     examples: dict[tuple[str, str], Example] = {}
-    for index, (where, row) in enumerate(_json_lines(path)):
+    for index, (where, row) in enumerate(read_json_lines(path)):
         example = parse_ifeval(row, str(index), where)
         _check("", example, where)
         names = [("prompt", example.question)]
@@ -165,21 +165,3 @@ def _row(example: Example, answer: str, verdict: IFEvalVerdict) -> dict[str, Any
         "prompt_level_loose_acc": verdict.prompt_level_loose,
         "inst_level_loose_acc": list(verdict.inst_level_loose),
     }
-
-
-def _json_lines(path: Path) -> Iterator[_Located]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path} ({error}).") from None
-    for number, line in enumerate(lines, start=1):
-        where = f"{path} line {number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{where} is not JSON ({error}). Mend or remove the line.") from None
-        if not isinstance(row, dict):
-            raise UserError(f"{where} must be a JSON object, not {type(row).__name__}.")
-        yield where, row

@@ -9,7 +9,6 @@ A source is named by one word everywhere (`data` argument, `--data`, `ICL_DATA_D
 Without an argument the source is `ICL_DATA_DIR` if set, else `hub`.
 """
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 
 from lm_eval_tasks import schemas
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import read_json_lines
 from lm_eval_tasks.schemas import Example
 
 logger = logging.getLogger(__name__)
@@ -139,14 +139,14 @@ def read_rows(benchmark: str, role: str, source: str) -> Iterator[tuple[str, Map
     if source == "hub":
         return ((f"{split.path}[{split.split}] row {i}", row) for i, row in enumerate(_hub_rows(split)))
     if source == "sample":
-        return _json_lines(SAMPLE_DIR / f"{benchmark}_{split.file}")
+        return read_json_lines(SAMPLE_DIR / f"{benchmark}_{split.file}")
     path = _local_file(benchmark, split, source)
     if not path.is_file():
         raise UserError(
             f"{path} does not exist. The data folder {source!r} must hold {benchmark}/{split.file}, "
             f"JSON lines in the schema of {split.path}; or use the sources 'hub' or 'sample'."
         )
-    return _json_lines(path)
+    return read_json_lines(path)
 
 
 def _load(benchmark: str, role: str, source: str) -> list[Example]:
@@ -169,21 +169,6 @@ def _benchmark(name: str) -> Benchmark:
 
 def _local_file(benchmark: str, split: Split, source: str) -> Path:
     return Path(source).expanduser() / benchmark / split.file
-
-
-def _json_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            where = f"{path} line {number}"
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{where} is not JSON ({error}). Mend or remove the line.") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{where} must be a JSON object, not {type(row).__name__}.")
-            yield where, row
 
 
 def _hub_rows(split: Split) -> Iterable[Mapping[str, Any]]:

@@ -1,10 +1,56 @@
-"""Files that are either whole or absent."""
+"""Files: read with one clear error, written whole or not at all."""
 
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import yaml
+
+from lm_eval_tasks.errors import UserError
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a JSON lines file, each with the place it stands at, for messages; blank lines are passed over.
+
+    Raises:
+        UserError: the file cannot be read, or a line is no JSON object.
+    """
+    try:
+        lines = path.open("rb")
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}).") from None
+    with lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{path} line {number}"
+            try:
+                row = json.loads(line)
+            except ValueError as error:  # no JSON, or no UTF-8
+                raise UserError(f"{where} is not JSON ({error}). Mend or remove the line.") from None
+            if not isinstance(row, dict):
+                raise UserError(f"{where} must be a JSON object, not {type(row).__name__}.")
+            yield where, row
+
+
+def read_yaml_mapping(path: Path) -> dict[str, Any]:
+    """A YAML file of `key: value` lines.
+
+    Raises:
+        UserError: the file cannot be read, or is no such mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the config file {path} ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not readable as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold 'key: value' lines, not {type(content).__name__}.")
+    return content
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from distill.demo_model import resolve_model
 from distill.evaluate.settings import add_settings_arguments, choose_benchmarks, settings_from_args
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import read_yaml_mapping
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; 2 if a checkpoint could not be, though the others were."""
-    config = _read(args.config)
+    config = read_yaml_mapping(args.config)
     model = args.model or _key(config, "model_name_or_path", "--model", args.config)
     benchmarks = choose_benchmarks(args.task or [_key(config, "benchmark", "--task", args.config)])
     args.data = args.data or config.get("data")
@@ -40,19 +39,6 @@ def run(args: argparse.Namespace) -> int:
     if args.output.is_file():
         print(args.output)
     return 2 if problems else 0
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The training file; its other keys are the trainer's to check, which need not be installed here."""
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--config {path} cannot be read ({error.strerror}).") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not readable as YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(config, dict):
-        raise UserError(f"{path} must hold 'key: value' lines, not {type(config).__name__}.")
-    return config
 
 
 def _key(config: dict[str, Any], name: str, option: str, path: Path) -> str:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import read_yaml_mapping
 
 T = TypeVar("T")
 
@@ -95,7 +94,7 @@ def load_run_config(path: Path, *, n_samples: int | None = None, max_steps: int 
     Raises:
         UserError: the file is missing or no YAML mapping, or a key is unknown, missing or of a wrong kind.
     """
-    raw = _read_mapping(path)
+    raw = read_yaml_mapping(path)
     for name, kind in (("benchmarks", BenchmarkRun), ("conditions", Condition)):
         if name in raw:
             raw[name] = _build_each(kind, raw[name], f"{path}: {name}")
@@ -112,18 +111,6 @@ def load_run_config(path: Path, *, n_samples: int | None = None, max_steps: int 
         changes["n_samples"] = n_samples
     benchmarks = {name: dataclasses.replace(run, **changes) for name, run in config.benchmarks.items()}
     return dataclasses.replace(config, benchmarks=benchmarks)
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Name an existing run file.") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not readable as YAML ({error}).") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: must hold a YAML mapping of keys, not {type(raw).__name__}.")
-    return raw
 
 
 def _build_each(kind: type[T], raw: Any, where: str) -> dict[str, T]:

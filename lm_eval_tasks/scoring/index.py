@@ -1,14 +1,14 @@
 """IFEval's prompts, found by key or by their exact text."""
 
 import difflib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import read_json_lines
 from lm_eval_tasks.schemas import Example, fingerprint, parse_ifeval, same_question
 
 _NEAR = 0.9
@@ -39,7 +39,7 @@ class PromptIndex:
         self._by_key: dict[str, Prompt] = {}
         self._by_text: dict[str, list[Prompt]] = {}
         examples: list[Example] = []
-        for where, row in _rows(path):
+        for where, row in read_json_lines(path):
             example = parse_ifeval(row, str(len(examples)), where)
             prompt = Prompt(
                 row.get("key", len(examples)),
@@ -92,18 +92,3 @@ class PromptIndex:
         if close:
             return f" (the nearest is key {self._by_text[close[0]][0].key!r}; nothing is guessed)"
         return ""
-
-
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{path} line {number}"
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{where} is not JSON ({error}).") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{where} must be a JSON object, not {type(row).__name__}.")
-            yield where, row
