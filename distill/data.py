@@ -3,14 +3,15 @@
 import logging
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, cast
 
 from transformers import PreTrainedTokenizerBase
 
 from distill.config import DataArguments
-from distill.rows import Budgets, Row, RowCounts, build_rows
+from distill.rows import Budgets, Row, build_rows
 from distill.teacher import common_prefix
 from lm_eval_tasks.datasets import load_evaluation, load_train, resolve_source
 from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap
@@ -55,41 +56,23 @@ def load_training_data(
         UserError: a split cannot be loaded, a row is malformed, or no row is left.
     """
     examples = load_train(args.benchmark, args.data)
-    evaluated = load_evaluation(args.benchmark, args.data)
-    pool, evaluated_dropped = without_overlap(examples, evaluated)
+    pool, evaluated_dropped = without_overlap(examples, load_evaluation(args.benchmark, args.data))
     pickers = _pickers(args, pool)
-    few_shot = pickers[0]
-    if args.demonstrations != "per_example" or args.demonstrations_from:
-        few_shot = DemonstrationPicker(pool, few_shot.k, "fixed", args.demonstration_seed)
-    # The fixed sets are left out whatever the mode is, so that every control trains on the same rows.
-    shown = [
-        example
-        for index in range(args.demonstration_sets)
-        for example in DemonstrationPicker(pool, few_shot.k, "fixed", args.demonstration_seed + index).fixed
-    ]
-    candidates, left_out = without_overlap(pool, shown)
-    order = random.Random(seed).sample(candidates, len(candidates))
-    if len(order) <= args.eval_rows:
-        raise UserError(
-            f"eval_rows: {args.eval_rows} held-out rows leave none of {args.benchmark}'s {len(order)} to "
-            "train on; lower it, or give more training rows."
-        )
-    budgets = Budgets(student=max_length, teacher=args.teacher_max_length)
-
-    def tokenised(
-        rows: Sequence[Example], pick: Callable[[Example], Sequence[Example]], limit: int | None
-    ) -> tuple[list[Row], RowCounts]:
-        return build_rows(
-            rows, pick, tokenizer, budgets=budgets, enable_thinking=args.enable_thinking, limit=limit
-        )
-
-    def pick(example: Example) -> list[Example]:
-        return pickers[_set_of(example.id, len(pickers))].pick(example)
-
-    held_out, held_out_counts = tokenised(
-        order[: args.eval_rows], few_shot.pick, None if args.eval_rows else 0
+    few_shot = _few_shot(args, pickers[0], pool)
+    candidates, left_out = without_overlap(pool, _shown(args, pool, few_shot.k))
+    held_out_rows, train_rows = _split(args, candidates, seed)
+    tokenised = partial(
+        build_rows,
+        tokenizer=tokenizer,
+        budgets=Budgets(student=max_length, teacher=args.teacher_max_length),
+        enable_thinking=args.enable_thinking,
     )
-    train, counts = tokenised(order[args.eval_rows :], pick, args.max_train_rows)
+    held_out, held_out_counts = tokenised(held_out_rows, few_shot.pick, limit=None if args.eval_rows else 0)
+    train, counts = tokenised(
+        train_rows,
+        lambda example: pickers[_set_of(example.id, len(pickers))].pick(example),
+        limit=args.max_train_rows,
+    )
     record = {
         "benchmark": args.benchmark,
         "source": resolve_source(args.data),
@@ -107,11 +90,49 @@ def load_training_data(
         "train": asdict(counts),
         "held_out": asdict(held_out_counts),
     }
-    train_prefixes, held_out_prefixes = _prefixes(train, len(pickers)), _prefixes(held_out, 1)
-    if len(pickers) == 1 and pickers[0].pool == few_shot.pool and pickers[0].mode == few_shot.mode:
-        # The same prompts: one prefix serves both.
-        train_prefixes = held_out_prefixes = _prefixes([*train, *held_out], 1)
-    return TrainingData(train, held_out, train_prefixes, held_out_prefixes, record)
+    same_prompts = len(pickers) == 1 and (pickers[0].pool, pickers[0].mode) == (few_shot.pool, few_shot.mode)
+    return TrainingData(train, held_out, *_both_prefixes(train, held_out, len(pickers), same_prompts), record)
+
+
+def _few_shot(args: DataArguments, first: DemonstrationPicker, pool: list[Example]) -> DemonstrationPicker:
+    """What the held-out rows' teacher reads: the real demonstrations, whatever control is trained on."""
+    if args.demonstrations == "per_example" and not args.demonstrations_from:
+        return first
+    return DemonstrationPicker(pool, first.k, "fixed", args.demonstration_seed)
+
+
+def _shown(args: DataArguments, pool: list[Example], k: int) -> list[Example]:
+    """The fixed sets; left out whatever the mode is, so that every control trains on the same rows."""
+    return [
+        example
+        for index in range(args.demonstration_sets)
+        for example in DemonstrationPicker(pool, k, "fixed", args.demonstration_seed + index).fixed
+    ]
+
+
+def _split(args: DataArguments, candidates: list[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Held-out and training rows, in a seeded order.
+
+    Raises:
+        UserError: no row is left to train on.
+    """
+    order = random.Random(seed).sample(candidates, len(candidates))
+    if len(order) <= args.eval_rows:
+        raise UserError(
+            f"eval_rows: {args.eval_rows} held-out rows leave none of {args.benchmark}'s {len(order)} to "
+            "train on; lower it, or give more training rows."
+        )
+    return order[: args.eval_rows], order[args.eval_rows :]
+
+
+def _both_prefixes(
+    train: list[Row], held_out: list[Row], sets: int, same_prompts: bool
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Prefixes of the training and of the held-out rows; one serves both where the prompts are the same."""
+    if same_prompts:
+        shared = _prefixes([*train, *held_out], 1)
+        return shared, shared
+    return _prefixes(train, sets), _prefixes(held_out, 1)
 
 
 def _pickers(args: DataArguments, pool: list[Example]) -> list[DemonstrationPicker]:
