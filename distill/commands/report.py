@@ -1,19 +1,28 @@
-"""`icl-distill report`: results files -> tables and a figure."""
+"""`icl-distill report`: results files -> tables, figures and one HTML page."""
 
 import argparse
 from pathlib import Path
 
+from lm_eval_tasks.errors import UserError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("paths", nargs="+", type=Path, help="results files, or folders that hold them")
-    parser.add_argument("--output", type=Path, required=True, help="the folder to write report.md into")
+    parser.add_argument("paths", nargs="+", type=Path, help="a run's folder; or results files and folders")
+    parser.add_argument("--output", type=Path, help="default: the folder `report` in the run's")
     parser.add_argument("--title", default="ICL distillation: results")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report and print its path."""
-    from distill.report.markdown import write_report
+    """Write the report and print its pages' paths."""
+    from distill.report.write import write_report
 
-    print(write_report(args.paths, args.output, args.title))
+    for page in write_report(args.paths, args.output or _default_output(args.paths), args.title):
+        print(page)
     return 0
+
+
+def _default_output(paths: list[Path]) -> Path:
+    if len(paths) == 1 and paths[0].is_dir():
+        return paths[0] / "report"
+    raise UserError("--output is missing: name the report's folder, or give one run's folder alone.")

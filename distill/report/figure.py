@@ -1,79 +1,170 @@
-"""The figure: accuracy by training step."""
+"""What all figures share: how they look, how they are laid out, and how they are saved."""
 
+import io
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from distill.report.labels import (
-    BENCHMARK_NAMES,
-    Entry,
-    condition_name,
-    in_order,
-    metric_column,
-    model_name,
-    shown_metrics,
-)
-from distill.report.tables import base_entries, trained_entries
+Axes = Any
+"""Matplotlib's; it ships no types."""
 
-# Okabe and Ito's palette, told apart by every kind of colour vision; markers tell apart without colour.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+# Okabe and Ito's palette, told apart by every kind of colour vision. Markers, hatches and dashes tell apart
+# without colour; of each there are numbers without a common divisor, so that 210 conditions differ.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_HATCHES = ("", "//", "..", "xx", "\\\\")
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+BASE_COLOUR = "#555555"
+
+_SIZE = (4.8, 3.4)
+_LEGEND_LINE = 0.2
+"""Inches."""
+# Condition names may hold dollars: no mathematics. A fixed salt: the same figure is the same file.
+_SETTINGS = {
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "icl-distill",
+    "axes.facecolor": "none",
+    "hatch.linewidth": 0.6,
+}
 
 
-def accuracy_by_step(groups: Mapping[tuple[str, str], Sequence[Entry]], path: Path) -> bool:
-    """Draw the primary metric by step, a panel per model and benchmark; False if nothing was trained.
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One pair of axes.
 
-    Vertical bars and shades are 95% intervals; dashed lines are the base model by number of demonstrations.
+    Attributes:
+        title: Over it.
+        draw: Draws into axes.
+        legend: Lines that its legend takes, at two entries a line.
+        height: Of the axes, in inches; None: the usual one.
     """
-    panels = {key: group for key, group in groups.items() if trained_entries(group)}
-    if not panels:
-        return False
+
+    title: str
+    draw: Callable[[Axes], None]
+    legend: int = 0
+    height: float | None = None
+
+    @property
+    def inches(self) -> float:
+        """Height with everything."""
+        return (self.height or _SIZE[1]) + _LEGEND_LINE * self.legend
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One figure.
+
+    Attributes:
+        name: Of its files, without the ending.
+        title: What it shows.
+        caption: How to read it.
+        panels: At least one.
+    """
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Colour, marker and dashes of condition `number`."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "linestyle": _DASHES[number % len(_DASHES)],
+        "linewidth": 1.6,
+        "markersize": 5,
+    }
+
+
+def bar_style(number: int) -> dict[str, Any]:
+    """Colour and hatch of condition `number`; -1 is the base model."""
+    if number < 0:
+        return {"facecolor": BASE_COLOUR, "edgecolor": "black", "linewidth": 0.6, "hatch": ""}
+    hatch = _HATCHES[number % len(_HATCHES)]
+    return {
+        "facecolor": COLOURS[number % len(COLOURS)],
+        "edgecolor": "black",
+        "linewidth": 0.6,
+        "hatch": hatch,
+    }
+
+
+def legend_lines(entries: int) -> int:
+    """Lines of a legend with so many entries."""
+    return -(-entries // 2)
+
+
+def put_legend(axes: Axes, *, below: float = 0.16) -> None:
+    """A legend under the axes, two entries a line.
+
+    Args:
+        axes: With labelled artists.
+        below: Room for the axis label, in shares of the axes' height.
+    """
+    axes.legend(
+        fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -below), ncols=2, frameon=False,
+        handlelength=3,
+    )  # fmt: skip
+
+
+def save(drawing: Drawing, folder: Path) -> list[str]:
+    """Write the figure as PNG and SVG, all panels side by side; returns the files' names."""
+    names = [f"{drawing.name}.png", f"{drawing.name}.svg"]
+    with _figure(drawing.panels) as figure:
+        for name in names:
+            _write(folder / name, _bytes(figure, name.rpartition(".")[2], facecolor="white"))
+    return names
+
+
+def panel_svg(panel: Panel) -> str:
+    """One panel as an SVG document without a background."""
+    with _figure((panel,)) as figure:
+        return _bytes(figure, "svg", transparent=True).decode()
+
+
+@contextmanager
+def _figure(panels: tuple[Panel, ...]) -> Iterator[Any]:
+    """Matplotlib's figure, laid out, under our settings."""
+    import matplotlib
+
     # The object interface: no display, and no state shared with a caller's figures.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = min(2, len(panels))
-    lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(6.4 * columns, 4.2 * lines), layout="constrained")
-    FigureCanvasAgg(figure)
-    several_models = len({model for model, _ in panels}) > 1
-    for number, ((model, benchmark), group) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(lines, columns, number)
-        _draw(axes, benchmark, group)
-        axes.set_title(BENCHMARK_NAMES[benchmark] + (f", {model_name(model)}" if several_models else ""))
+    lines = [panels[start : start + columns] for start in range(0, len(panels), columns)]
+    heights = [max(panel.inches for panel in line) for line in lines]
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=(_SIZE[0] * columns, sum(heights)), layout="constrained")
+        FigureCanvasAgg(figure)
+        grid = figure.add_gridspec(len(lines), columns, height_ratios=heights)
+        for number, panel in enumerate(panels):
+            axes = figure.add_subplot(grid[number // columns, number % columns])
+            panel.draw(axes)
+            axes.set_title(panel.title, fontsize="medium")
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out: not again for every format
+        yield figure
+
+
+def _bytes(figure: Any, ending: str, **how: Any) -> bytes:
+    file = io.BytesIO()
+    metadata = {"Date": None} if ending == "svg" else None
+    figure.savefig(file, format=ending, dpi=150 if ending == "png" else 72, metadata=metadata, **how)
+    return file.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(suffix=".png", dir=path.parent)
-    os.close(descriptor)
-    figure.savefig(temporary, dpi=150)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
     os.chmod(temporary, 0o644)
     os.replace(temporary, path)
-    return True
-
-
-def _draw(axes, benchmark: str, group: Sequence[Entry]) -> None:  # type: ignore[no-untyped-def] # matplotlib has no types
-    primary = shown_metrics(benchmark)[0]
-    trained = trained_entries(group)
-    for number, condition in enumerate(in_order(entry["condition"] for entry in trained)):
-        own = sorted((e for e in trained if e["condition"] == condition), key=lambda entry: entry["step"])
-        metrics = [entry["metrics"][primary] for entry in own]
-        rates = [100 * metric["rate"] for metric in metrics]
-        below = [rate - 100 * metric["interval"][0] for rate, metric in zip(rates, metrics, strict=True)]
-        above = [100 * metric["interval"][1] - rate for rate, metric in zip(rates, metrics, strict=True)]
-        style = number % len(_COLOURS)
-        axes.errorbar(
-            [entry["step"] for entry in own], rates, yerr=[below, above], label=condition_name(condition),
-            color=_COLOURS[style], marker=_MARKERS[style], capsize=3, linewidth=1.6, elinewidth=1,
-        )  # fmt: skip
-    for entry in sorted(base_entries(group), key=lambda entry: entry["num_fewshot"]):
-        k = entry["num_fewshot"]
-        rate = 100 * entry["metrics"][primary]["rate"]
-        axes.axhline(
-            rate, color="#555555", linestyle=":" if k == 0 else "--", linewidth=1.2, label=f"base, {k}-shot"
-        )
-    axes.set_xlabel("Training step")
-    axes.set_xticks(sorted({entry["step"] for entry in trained}))
-    axes.set_ylabel(f"{metric_column(primary)} (%)")
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)

@@ -1,74 +1,127 @@
-"""The report's page."""
+"""The report's sections, and the Markdown page made of them."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
-from distill.evaluate.results import check_writable
 from distill.report import tables
-from distill.report.collect import Collection, collect
+from distill.report.collect import Collection
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
-from distill.report.figure import accuracy_by_step
-from distill.report.labels import BENCHMARK_NAMES, Entry, model_name, subject_name, table
+from distill.report.figure import Drawing
+from distill.report.figure_lengths import response_lengths
+from distill.report.figure_scores import accuracy_by_step, gains
+from distill.report.figure_training import divergences, losses
+from distill.report.labels import BENCHMARK_NAMES, Entry, in_order, model_name, subject_name, table
 from distill.report.paired_tables import COMPARISONS_NOTE, comparisons_table, gap_closed_table
-from distill.report.pairs import RowLogs, comparisons, gap_interval, gaps_closed
-from lm_eval_tasks.files import write_text
+from distill.report.pairs import (
+    Comparison,
+    RowLogs,
+    comparisons,
+    gap_interval,
+    gaps_closed,
+    zero_and_few_shot,
+)
 
-PAGE = "report.md"
-FIGURE = "accuracy.png"
+Groups = dict[str, list[Entry]]
+"""Of one model, by benchmark."""
 
 
-def write_report(paths: Sequence[Path], output: Path, title: str) -> Path:
-    """Write `report.md` and `accuracy.png` into `output`; returns the page's path.
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report under one heading.
 
-    Args:
-        paths: Results files, or folders of them.
-        output: A folder; made if need be.
-        title: The page's heading.
-
-    Raises:
-        UserError: see `collect`; or `output` cannot be written.
+    Attributes:
+        heading: Its heading.
+        parts: Paragraphs, tables and smaller headings, as Markdown.
+        drawings: Its figures.
     """
-    check_writable(output / PAGE)
-    collection = collect(paths)
-    drawn = accuracy_by_step(grouped(collection.entries), output / FIGURE)
-    write_text(output / PAGE, compose(collection, title, figure=FIGURE if drawn else None))
-    return output / PAGE
+
+    heading: str
+    parts: Sequence[str] = ()
+    drawings: Sequence[Drawing] = ()
 
 
-def compose(collection: Collection, title: str, *, figure: str | None) -> str:
-    """The page as Markdown."""
-    groups = grouped(collection.entries)
-    logs = RowLogs.of(collection.entries, collection.sources)
-    parts = []
-    for model in dict.fromkeys(model for model, _ in groups):
-        own = {benchmark: group for (name, benchmark), group in groups.items() if name == model}
-        parts += _gap_section(model, own, logs) + _checkpoint_section(model, own)
-        parts += _summary_section(model, own, logs)
-    if any(tables.TRUNCATED_MARK in part for part in parts):
-        parts.append(tables.TRUNCATED_NOTE)
-    if figure:
-        parts += ["## Accuracy by step", f"![Accuracy by training step, with 95% intervals]({figure})"]
-    parts += _training_section(collection)
-    parts += ["## Diagnostics", tables.diagnostics_table(collection.entries)]
-    parts += ["## Provenance", _provenance(collection), _software(collection.entries)]
-    warnings = [*collection.warnings, *comparison_warnings(collection.entries), *logs.missing]
-    warnings += own_warnings(collection.entries)
-    head = [f"# {title}"]
-    if warnings:
-        head += ["## Warnings", "\n".join(f"- **{warning}**" for warning in warnings)]
-    return "\n\n".join([*head, *parts]) + "\n"
+@dataclass
+class Report:
+    """What every form of the report says.
+
+    Attributes:
+        title: Of the page.
+        collection: The results.
+        logs: Their rows.
+    """
+
+    title: str
+    collection: Collection
+    logs: RowLogs = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Rows are read when they are asked for."""
+        self.logs = RowLogs.of(self.collection.entries, self.collection.sources)
+
+    @cached_property
+    def models(self) -> dict[str, Groups]:
+        """Entries by model and benchmark."""
+        found: dict[str, Groups] = {}
+        for (model, benchmark), group in grouped(self.collection.entries).items():
+            found.setdefault(model, {})[benchmark] = group
+        return found
+
+    @cached_property
+    def compared(self) -> dict[str, list[Comparison]]:
+        """Paired comparisons by model."""
+        return {model: comparisons(list(groups.values()), self.logs) for model, groups in self.models.items()}
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        """All sections in order."""
+        found = []
+        for model, groups in self.models.items():
+            found += _gap_section(model, groups, self.logs) + _checkpoint_section(model, groups)
+            found += _summary_section(model, groups, self.compared[model], self.logs)
+        return [
+            *found,
+            *_figure_section(self),
+            *_training_section(self.collection),
+            Section("Diagnostics", [tables.diagnostics_table(self.collection.entries)]),
+            Section("Provenance", [_provenance(self.collection), _software(self.collection.entries)]),
+        ]
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What makes scores doubtful, what forbids comparing first."""
+        entries = self.collection.entries
+        _ = self.sections  # reading rows is what finds missing logs
+        found = [*self.collection.warnings, *comparison_warnings(entries), *self.logs.missing]
+        return found + own_warnings(entries)
+
+    def side_by_side(self, group: Sequence[Entry]) -> list[Entry]:
+        """Of one model and benchmark: the base model with and without demonstrations, and the students."""
+        conditions = in_order(entry["condition"] for entry in tables.trained_entries(group))
+        base = [entry for entry in zero_and_few_shot(group) if entry]
+        return base + list(tables.last_common(group, conditions).values())
 
 
-def _gap_section(model: str, groups: dict[str, list[Entry]], logs: RowLogs) -> list[str]:
+def compose(report: Report) -> str:
+    """The page as Markdown; it shows figures out of its own folder."""
+    parts = [f"# {report.title}"]
+    if report.warnings:
+        parts += ["## Warnings", "\n".join(f"- **{warning}**" for warning in report.warnings)]
+    for section in report.sections:
+        parts += [f"## {section.heading}", *section.parts]
+        for drawing in section.drawings:
+            parts += [f"### {drawing.title}", f"![{drawing.title}]({drawing.name}.png)", drawing.caption]
+    return "\n\n".join(parts) + "\n"
+
+
+def _gap_section(model: str, groups: Groups, logs: RowLogs) -> list[Section]:
     known = partial(gap_interval, logs=logs)
     found = {name: tables.gap_table(group, known) for name, group in groups.items()}
-    return _section(
-        f"## Section 1 — ICL gap ({model})", {name: [text] for name, text in found.items() if text}
-    )
+    texts = {name: [text] for name, text in found.items() if text}
+    return _section(f"Section 1 — ICL gap ({model})", texts)
 
 
-def _checkpoint_section(model: str, groups: dict[str, list[Entry]]) -> list[str]:
+def _checkpoint_section(model: str, groups: Groups) -> list[Section]:
     found = {}
     for name, group in groups.items():
         texts = [
@@ -76,26 +129,42 @@ def _checkpoint_section(model: str, groups: dict[str, list[Entry]]) -> list[str]
         ]
         if texts:
             found[name] = texts
-    return _section(f"## Section 3 — Checkpoint results ({model_name(model)}, 0-shot)", found)
+    return _section(f"Section 3 — Checkpoint results ({model_name(model)}, 0-shot)", found)
 
 
-def _summary_section(model: str, groups: dict[str, list[Entry]], logs: RowLogs) -> list[str]:
+def _summary_section(
+    model: str, groups: Groups, compared: Sequence[Comparison], logs: RowLogs
+) -> list[Section]:
     summary = tables.summary_table(groups.values())
     if summary is None:
         return []
-    parts = [f"## Section 4 — Summary: distillation gain across benchmarks ({model_name(model)})", summary]
-    if text := comparisons_table(comparisons(list(groups.values()), logs)):
+    parts = [summary]
+    if text := comparisons_table(compared):
         parts += ["### Paired comparisons", text, COMPARISONS_NOTE]
     closed = [found for group in groups.values() for found in gaps_closed(group, logs)]
     if text := gap_closed_table(closed):
         parts += ["### ICL gap closed without demonstrations", text]
-    return parts
+    heading = f"Section 4 — Summary: distillation gain across benchmarks ({model_name(model)})"
+    return _flagged(Section(heading, parts))
 
 
-def _training_section(collection: Collection) -> list[str]:
+def _figure_section(report: Report) -> list[Section]:
+    groups = grouped(report.collection.entries)
+    several = len(report.models) > 1
+    shown = {
+        BENCHMARK_NAMES[benchmark] + (f", {model_name(model)}" if several else ""): report.side_by_side(group)
+        for (model, benchmark), group in groups.items()
+    }
+    compared = [line for lines in report.compared.values() for line in lines]
+    drawn = [accuracy_by_step(groups), gains(compared), response_lengths(shown, report.logs)]
+    found = [drawing for drawing in drawn if drawing]
+    return [Section("Figures", drawings=found)] if found else []
+
+
+def _training_section(collection: Collection) -> list[Section]:
     parts = []
-    if losses := tables.loss_table(collection.training):
-        parts += ["## Training", losses]
+    if text := tables.loss_table(collection.training):
+        parts += [text]
     for benchmark in dict.fromkeys(run.benchmark for run in collection.training):
         if text := tables.divergence_table(collection.training, benchmark):
             parts += [
@@ -103,15 +172,24 @@ def _training_section(collection: Collection) -> list[str]:
                 "Mean KL(few-shot teacher || 0-shot student) per answer token on held-out rows, in nats.",
                 text,
             ]
-    return parts
+    drawn = [
+        drawing for drawing in (losses(collection.training), divergences(collection.training)) if drawing
+    ]
+    return [Section("Training", parts, drawn)] if parts else []
 
 
-def _section(heading: str, found: dict[str, list[str]]) -> list[str]:
-    """A heading over the parts of each benchmark; nothing at all without any."""
-    parts = [heading] if found else []
+def _section(heading: str, found: dict[str, list[str]]) -> list[Section]:
+    """The parts of each benchmark under its name; nothing at all without any."""
+    parts = []
     for benchmark, texts in found.items():
         parts += [f"### {BENCHMARK_NAMES[benchmark]}", *texts]
-    return parts
+    return _flagged(Section(heading, parts)) if parts else []
+
+
+def _flagged(section: Section) -> list[Section]:
+    """The section, with a note if a table of its carries the mark."""
+    marked = any(tables.TRUNCATED_MARK in part for part in section.parts)
+    return [Section(section.heading, [*section.parts, tables.TRUNCATED_NOTE]) if marked else section]
 
 
 def _provenance(collection: Collection) -> str:

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from distill.cli import main
+from distill.report.collect import collect
+from distill.report.markdown import Report, compose
 
 from .conftest import answer_rows, ifeval_gap, ifeval_sweep, make_entry, write
 
@@ -15,14 +17,19 @@ def report(*paths, output):
     return (output / "report.md").read_text()
 
 
+def text_of(*paths):
+    """The Markdown page, without its figures: they take most of the time."""
+    return compose(Report("Results", collect(paths)))
+
+
 def section(page, heading):
     start = page.index(heading)
     end = page.find("\n## ", start + 1)
     return page[start : end if end > 0 else None]
 
 
-def test_section_1_is_the_seeds_table_with_counts_and_intervals(run_dir, tmp_path):
-    text = section(report(run_dir, output=tmp_path / "out"), "## Section 1")
+def test_section_1_is_the_seeds_table_with_counts_and_intervals(run_dir):
+    text = section(text_of(run_dir), "## Section 1")
     assert text.startswith("## Section 1 — ICL gap (Qwen/Qwen3-1.7B)")
     ifeval = text[text.index("### IFEval") :]
     assert "| Condition | Prompt Acc. | 95% interval | Instruction Acc. | 95% interval |" in ifeval
@@ -31,8 +38,8 @@ def test_section_1_is_the_seeds_table_with_counts_and_intervals(run_dir, tmp_pat
     assert "| **ICL gap** | **+1.29%** |" in ifeval
 
 
-def test_section_3_is_the_seeds_tables(run_dir, tmp_path):
-    text = section(report(run_dir, output=tmp_path / "out"), "## Section 3")
+def test_section_3_is_the_seeds_tables(run_dir):
+    text = section(text_of(run_dir), "## Section 3")
     text = text[text.index("### IFEval") :]
     prompt, instruction = text.split("#### Instruction-level accuracy")
     assert "#### Prompt-level strict accuracy (primary metric)" in prompt
@@ -47,8 +54,8 @@ def test_section_3_is_the_seeds_tables(run_dir, tmp_path):
     ]
 
 
-def test_section_4_is_the_seeds_summary(run_dir, tmp_path):
-    text = section(report(run_dir, output=tmp_path / "out"), "## Section 4")
+def test_section_4_is_the_seeds_summary(run_dir):
+    text = section(text_of(run_dir), "## Section 4")
     text = text.split("### Paired comparisons")[0]
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if " | " in line}
     assert lines["Dataset"].startswith(
@@ -74,8 +81,8 @@ def test_section_4_is_the_seeds_summary(run_dir, tmp_path):
         assert part in gsm8k
 
 
-def test_section_4_compares_pairs_row_by_row(run_dir, tmp_path):
-    text = section(report(run_dir, output=tmp_path / "out"), "## Section 4")
+def test_section_4_compares_pairs_row_by_row(run_dir):
+    text = section(text_of(run_dir), "## Section 4")
     # In these files the right rows are the first ones: 937 against 831 of 1319 differ in 106 rows, one way.
     line = next(line for line in text.splitlines() if "GSM8K | online_v1 step 1000 against baseline" in line)
     assert "| 1319 | +8.04% | [6.6, 9.6] | 106 | 0 | < 0.001 | < 0.001 |" in line
@@ -90,7 +97,7 @@ def test_section_4_compares_pairs_row_by_row(run_dir, tmp_path):
     # (937 - 344) / (621 - 344), and (208 - 39) / (46 - 39)
     assert "| GSM8K | online_v1 step 1000 | 8-shot | 214% |" in closed
     assert "| IFEval | online_v1 step 1000 | 4-shot | 2414% |" in closed
-    assert "| **ICL gap** | **+1.29%** | [0.4, 2.4] | **+2.04%** |" in report(run_dir, output=tmp_path / "b")
+    assert "| **ICL gap** | **+1.29%** | [0.4, 2.4] | **+2.04%** |" in text_of(run_dir)
 
 
 def test_an_uncertain_gap_is_not_divided_by(tmp_path):
@@ -104,7 +111,7 @@ def test_an_uncertain_gap_is_not_divided_by(tmp_path):
     )
     measured = [(make_entry("gsm8k", students, condition="baseline", step=1), students)]
     write(tmp_path / "results.json", "checkpoints", measured)
-    assert "| not reported: no gap above 0 | — |" in report(tmp_path, output=tmp_path / "out")
+    assert "| not reported: no gap above 0 | — |" in text_of(tmp_path)
 
 
 def _numbered(rows):
@@ -117,15 +124,15 @@ def test_a_lost_log_costs_the_pairs_and_not_the_report(run_dir, tmp_path):
     log = run_dir / "gsm8k" / "samples" / "x" / "online_v1-1000-gsm8k.jsonl"
     text = log.read_text()
     log.unlink()
-    page = report(run_dir, output=tmp_path / "out")
+    page = text_of(run_dir)
     assert f"{log} is gone: online_v1 step 1000 has no paired comparison" in page
     assert "71.04% (937/1319)" in page and "GSM8K | online_v1 step 1000 against" not in page
     log.write_text(text[: len(text) // 2])
     assert main(["report", str(run_dir), "--output", str(tmp_path / "b")]) == 2
 
 
-def test_training_and_divergence_come_from_the_runs_own_folders(run_dir, tmp_path):
-    page = report(run_dir, output=tmp_path / "out")
+def test_training_and_divergence_come_from_the_runs_own_folders(run_dir):
+    page = text_of(run_dir)
     assert "| GSM8K | Baseline | 2.5000 (step 10) | 1.2500 (step 1000) |" in page
     text = section(page, "## Training")
     assert "### Divergence from the few-shot teacher, GSM8K" in text
@@ -151,15 +158,15 @@ def test_the_figure_is_an_image_of_every_benchmark(run_dir, tmp_path):
     assert len({tuple(colour) for colour in pixels[::7, ::7, :3].reshape(-1, 3).round(2)}) > 4
 
 
-def test_without_checkpoints_there_is_no_figure_and_no_summary(tmp_path):
+def test_without_checkpoints_there_is_no_summary(tmp_path):
     write(tmp_path / "gap.json", "gap", ifeval_gap())
-    page = report(tmp_path / "gap.json", output=tmp_path / "out")
+    page = text_of(tmp_path / "gap.json")
     assert "Section 1" in page and "Section 3" not in page and "Section 4" not in page
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.md"]
+    assert "(accuracy.png)" not in page and "(gains.png)" in page
 
 
-def test_clean_runs_have_no_warnings(run_dir, tmp_path):
-    assert "Warnings" not in report(run_dir, output=tmp_path / "out")
+def test_clean_runs_have_no_warnings(run_dir):
+    assert "Warnings" not in text_of(run_dir)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +191,7 @@ def test_what_must_be_equal_and_is_not_is_named(tmp_path, change, message):
         changed[part][name] = value
     write(tmp_path / "gap.json", "gap", [(zero, rows), few])
     write(tmp_path / "results.json", "checkpoints", sweep)
-    warnings = section(report(tmp_path, output=tmp_path / "out"), "## Warnings")
+    warnings = section(text_of(tmp_path), "## Warnings")
     assert f"IFEval (Qwen/Qwen3-1.7B): {message}" in warnings
     assert "for online_v1 step 1000" in warnings
     del changed, own_rows
@@ -197,7 +204,7 @@ def test_different_truncation_flags_the_gain(tmp_path):
     )
     measured = [(make_entry("gsm8k", rows, condition=name, step=5), rows) for name, rows in kinds]
     write(tmp_path / "results.json", "checkpoints", measured)
-    page = report(tmp_path, output=tmp_path / "out")
+    page = text_of(tmp_path)
     assert "**+10.00%** (!)" in page and "truncated rates differ by more than 5 points" in page
     assert "GSM8K, baseline step 5: 10 of 100 responses were cut at 512 tokens (66.67% on the others)" in page
     assert "online_v1 step 5: 4 of 100" not in page
@@ -208,7 +215,7 @@ def test_two_files_that_disagree_show_the_later_and_say_so(tmp_path):
     write(tmp_path / "b" / "gap.json", "gap", [(make_entry("gsm8k", early), early)])
     newer = make_entry("gsm8k", late, date="2026-02-01T00:00:00+00:00")
     write(tmp_path / "a" / "gap.json", "gap", [(newer, late)])
-    page = report(tmp_path, output=tmp_path / "out")
+    page = text_of(tmp_path)
     assert "90.00% (9/10)" in page and "10.00% (1/10)" not in page
     assert "base 0-shot on gsm8k is in" in page
 
@@ -221,7 +228,7 @@ def test_steps_that_conditions_do_not_share_are_shown_as_absent(tmp_path):
         "checkpoints",
         [(make_entry("gsm8k", rows, condition=name, step=step), rows) for name, step in places],
     )
-    page = report(tmp_path, output=tmp_path / "out")
+    page = text_of(tmp_path)
     assert "| 2 | 50.00% (5/10) [23.7, 76.3] | — |" in page
     assert "| GSM8K | 1 |" in section(page, "## Section 4")  # the last step both have
 

@@ -1,0 +1,121 @@
+"""Figures of scores: accuracy by step, and gains."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from distill.report.comparability import truncation_differs
+from distill.report.figure import (
+    BASE_COLOUR,
+    Axes,
+    Drawing,
+    Panel,
+    bar_style,
+    legend_lines,
+    line_style,
+    put_legend,
+)
+from distill.report.labels import (
+    BENCHMARK_NAMES,
+    Entry,
+    condition_name,
+    in_order,
+    metric_column,
+    model_name,
+    shown_metrics,
+    subject_name,
+)
+from distill.report.pairs import Comparison
+from distill.report.tables import TRUNCATED_MARK, base_entries, trained_entries
+
+Groups = Mapping[tuple[str, str], Sequence[Entry]]
+
+
+def accuracy_by_step(groups: Groups) -> Drawing | None:
+    """The primary metric by training step, a panel per model and benchmark; None if nothing was trained."""
+    several_models = len({model for model, _ in groups}) > 1
+    panels = []
+    for (model, benchmark), group in groups.items():
+        if trained := trained_entries(group):
+            entries = len({entry["condition"] for entry in trained}) + len(base_entries(group))
+            title = BENCHMARK_NAMES[benchmark] + (f", {model_name(model)}" if several_models else "")
+            draw = partial(_draw_accuracy, group=group)
+            panels.append(Panel(title, draw, legend_lines(entries)))
+    caption = (
+        "Zero-shot accuracy of each checkpoint. Vertical bars: 95% intervals. Grey lines: the base model, by "
+        "number of demonstrations."
+    )
+    return Drawing("accuracy", "Accuracy by training step", caption, tuple(panels)) if panels else None
+
+
+def gains(compared: Sequence[Comparison]) -> Drawing | None:
+    """Differences on the same rows, a panel per rival; None without any."""
+    over: dict[str, list[Comparison]] = {}
+    for found in compared:
+        base = found.first["step"] is None
+        rival = "the base model, 0-shot" if base else condition_name(found.first["condition"])
+        over.setdefault(f"Gain over {rival}", []).append(found)
+    panels = []
+    for title, found in over.items():
+        height = 1.0 + 0.34 * len(found) + 0.2 * len({line.benchmark for line in found})
+        panels.append(Panel(title, partial(_draw_gains, compared=found), height=max(2.0, height)))
+    caption = (
+        "Differences of the primary metric in points, on the same rows. Horizontal bars: 95% intervals "
+        f"(paired bootstrap).{TRUNCATED_MARK}: the truncated rates differ by more than 5 points."
+    )
+    return Drawing("gains", "Gains by benchmark", caption, tuple(panels)) if panels else None
+
+
+def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
+    primary = shown_metrics(group[0]["benchmark"])[0]
+    trained = trained_entries(group)
+    for number, condition in enumerate(in_order(entry["condition"] for entry in trained)):
+        own = sorted((e for e in trained if e["condition"] == condition), key=lambda entry: entry["step"])
+        metrics = [entry["metrics"][primary] for entry in own]
+        rates = [100 * metric["rate"] for metric in metrics]
+        below = [rate - 100 * metric["interval"][0] for rate, metric in zip(rates, metrics, strict=True)]
+        above = [100 * metric["interval"][1] - rate for rate, metric in zip(rates, metrics, strict=True)]
+        axes.errorbar(
+            [entry["step"] for entry in own], rates, yerr=[below, above], label=condition_name(condition),
+            capsize=3, elinewidth=1, **line_style(number),
+        )  # fmt: skip
+    for entry in sorted(base_entries(group), key=lambda entry: entry["num_fewshot"]):
+        k = entry["num_fewshot"]
+        rate = 100 * entry["metrics"][primary]["rate"]
+        dashes = ":" if k == 0 else "--"
+        axes.axhline(rate, color=BASE_COLOUR, linestyle=dashes, linewidth=1.2, label=f"base, {k}-shot")
+    axes.set_xlabel("Training step")
+    axes.set_xticks(_few(sorted({entry["step"] for entry in trained})))
+    axes.set_ylabel(f"{metric_column(primary)} (%)")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25)
+    put_legend(axes)
+
+
+def _draw_gains(axes: Axes, compared: Sequence[Comparison]) -> None:
+    names = in_order(line.second["condition"] for line in compared if line.second["step"] is not None)
+    places, labels, place, last = [], [], 0.0, None
+    for line in compared:
+        place += 1.0 if line.benchmark == last or last is None else 1.6
+        last = line.benchmark
+        trained = line.second["step"] is not None
+        style = bar_style(names.index(line.second["condition"]) if trained else -1)
+        gain = 100 * line.paired.difference
+        low, high = (100 * bound for bound in line.paired.interval)
+        axes.barh(place, gain, height=0.7, **style)
+        # The interval is of the bootstrap: it need not hold the difference in its middle.
+        axes.plot([low, high], [place, place], color="black", linewidth=1.4, marker="|", markersize=7)
+        axes.plot(gain, place, color="black", marker="o", markersize=4)
+        mark = TRUNCATED_MARK if truncation_differs(line.first, line.second) else ""
+        places.append(place)
+        labels.append(f"{BENCHMARK_NAMES[line.benchmark]}: {subject_name(line.second)}{mark}")
+    axes.set_yticks(places, labels, fontsize="small")
+    axes.set_ylim(place + 0.7, 0.3)
+    axes.axvline(0, color="black", linewidth=1)
+    axes.set_xlabel("Difference (points)")
+    axes.grid(alpha=0.25, axis="x")
+
+
+def _few(steps: Sequence[int]) -> list[int]:
+    """At most ten of them, the last one among them: labels do not run into each other."""
+    stride = -(-len(steps) // 10)
+    return list(steps[::-1][::stride][::-1])

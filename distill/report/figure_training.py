@@ -1,0 +1,60 @@
+"""Figures of training: loss, and divergence from the few-shot teacher."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from distill.report.collect import TrainingRun
+from distill.report.figure import Axes, Drawing, Panel, legend_lines, line_style, put_legend
+from distill.report.labels import BENCHMARK_NAMES, condition_name, in_order
+
+Curve = Callable[[TrainingRun], Sequence[tuple[int, float]]]
+
+
+def losses(runs: Sequence[TrainingRun]) -> Drawing | None:
+    """Training loss by step, a panel per benchmark."""
+    caption = (
+        "Training loss as logged. Conditions have objectives of their own: compare a curve with itself, not "
+        "with the others."
+    )
+    panels = _panels(runs, lambda run: run.losses, "Training loss")
+    return Drawing("loss", "Training loss", caption, panels) if panels else None
+
+
+def divergences(runs: Sequence[TrainingRun]) -> Drawing | None:
+    """KL from the few-shot teacher by step, a panel per benchmark; step 0 is the base model."""
+    caption = (
+        "Mean KL(few-shot teacher || 0-shot student) per answer token on held-out rows, in nats. Step 0 is "
+        "the base model; lower is nearer to the teacher."
+    )
+    panels = _panels(runs, _divergence, "KL (nats per token)")
+    title = "Divergence from the few-shot teacher"
+    return Drawing("divergence", title, caption, panels) if panels else None
+
+
+def _divergence(run: TrainingRun) -> list[tuple[int, float]]:
+    return [(step, figures["kl_teacher"]) for step, figures in run.divergence.items()]
+
+
+def _panels(runs: Sequence[TrainingRun], curve: Curve, label: str) -> tuple[Panel, ...]:
+    panels = []
+    for benchmark in dict.fromkeys(run.benchmark for run in runs):
+        own = [run for run in runs if run.benchmark == benchmark and curve(run)]
+        if own:
+            draw = partial(_draw, runs=own, curve=curve, label=label)
+            panels.append(Panel(BENCHMARK_NAMES[benchmark], draw, legend_lines(len(own))))
+    return tuple(panels)
+
+
+def _draw(axes: Axes, runs: Sequence[TrainingRun], curve: Curve, label: str) -> None:
+    order = in_order(run.condition for run in runs)
+    for run in sorted(runs, key=lambda run: order.index(run.condition)):
+        steps, values = zip(*curve(run), strict=True)
+        axes.plot(
+            steps, values, label=condition_name(run.condition), markevery=max(1, len(steps) // 8),
+            **line_style(order.index(run.condition)),
+        )  # fmt: skip
+    axes.set_xlabel("Training step")
+    axes.set_ylabel(label)
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.grid(alpha=0.25)
+    put_legend(axes)

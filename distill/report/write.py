@@ -1,0 +1,35 @@
+"""Results files -> the report's folder: a Markdown page, an HTML page and figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from distill.evaluate.results import check_writable
+from distill.report.collect import collect
+from distill.report.figure import save
+from distill.report.markdown import Report, compose
+from lm_eval_tasks.files import write_text
+
+MARKDOWN = "report.md"
+
+
+def write_report(paths: Sequence[Path], output: Path, title: str) -> list[Path]:
+    """Write `report.md`, `index.html`, and every figure as PNG and SVG into `output`.
+
+    Args:
+        paths: Results files, or folders of them.
+        output: A folder; made if need be.
+        title: The heading.
+
+    Returns:
+        The two pages.
+
+    Raises:
+        UserError: see `collect`; or `output` cannot be written.
+    """
+    check_writable(output / MARKDOWN)
+    report = Report(title, collect(paths))
+    for section in report.sections:
+        for drawing in section.drawings:
+            save(drawing, output)
+    write_text(output / MARKDOWN, compose(report))
+    return [output / MARKDOWN]
