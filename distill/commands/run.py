@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from distill.pipeline.config import load_run_config
+from distill.pipeline.config import load_run_config, save_run_config
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
 
@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
         for stage in stages:
             print(f"# {stage.name}\n{shlex.join(stage.command)}")
         return 0
+    save_run_config(config, output_dir)
     run_stages(stages, output_dir, force=args.force)
     print(f"\nThe report: {stages[-1].done_when}")
     return 0

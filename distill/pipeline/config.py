@@ -2,14 +2,18 @@
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
+
+from distill.pipeline.reported import BASE, RUN_FILE, parse_reported
 from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.files import read_yaml_mapping
+from lm_eval_tasks.files import read_yaml_mapping, write_text
 
 T = TypeVar("T")
 
@@ -62,6 +66,8 @@ class RunConfig:
         dtype: Of the evaluated weights.
         tensor_parallel_size: GPUs that one vLLM engine spans.
         seed: Of everything drawn.
+        reported: Published scores, see `distill.pipeline.reported`.
+        reported_source: Where they are from.
     """
 
     output_dir: str
@@ -81,6 +87,8 @@ class RunConfig:
     dtype: str = "auto"
     tensor_parallel_size: int = 1
     seed: int = 42
+    reported: Mapping[str, Any] | None = None
+    reported_source: str | None = None
 
 
 def load_run_config(path: Path, *, n_samples: int | None = None, max_steps: int | None = None) -> RunConfig:
@@ -104,6 +112,11 @@ def load_run_config(path: Path, *, n_samples: int | None = None, max_steps: int 
         raise UserError(
             f"{path}: benchmarks {sorted(unknown)} are unknown; choose from {', '.join(BENCHMARKS)}."
         )
+    if BASE in config.conditions:
+        raise UserError(
+            f"{path}: conditions: {BASE!r} is the untrained model; give the condition another name."
+        )
+    parse_reported(config.reported, config.reported_source, config.benchmarks, config.conditions, path)
     changes: dict[str, Any] = {}
     if max_steps is not None:
         changes["checkpoint_steps"] = (max_steps,)
@@ -134,3 +147,12 @@ def _build(kind: type[T], raw: Any, where: str) -> T:
         if required and raw.get(name) is None:
             raise UserError(f"{where}: key {name!r} is missing.")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
+
+
+def save_run_config(config: RunConfig, output_dir: Path) -> Path:
+    """Write the run as it is carried out, command line included, into its folder."""
+    path = output_dir / RUN_FILE
+    # Through JSON, which turns tuples into the lists that plain YAML has.
+    plain = json.loads(json.dumps(dataclasses.asdict(config)))
+    write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    return path
