@@ -6,10 +6,12 @@ their scorers. Options come in through the harness's `--metadata` (a JSON object
 
 import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import datasets as hf_datasets
@@ -30,6 +32,21 @@ from lm_eval_tasks.tokens import CountTokens, is_cut, token_counter
 logger = logging.getLogger(__name__)
 
 
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Under the command `lm_eval` a user's mistake ends the run with its message instead of a traceback.
+
+    The harness has no place for such errors. From Python the exception passes as it is.
+    """
+    try:
+        yield
+    except UserError as error:
+        program = Path(sys.argv[0])  # bin/lm_eval, bin/lm-eval, or .../lm_eval/__main__.py
+        if {program.name, program.parent.name}.isdisjoint({"lm_eval", "lm-eval"}):
+            raise
+        raise SystemExit(f"lm_eval: {error}") from None
+
+
 class IclTask(ConfigurableTask):
     """A benchmark asked with k demonstrations, rendered by `lm_eval_tasks.prompts`.
 
@@ -37,6 +54,7 @@ class IclTask(ConfigurableTask):
     token for token, what is evaluated here.
     """
 
+    @_told_plainly()
     def __init__(self, config: dict[str, Any]) -> None:
         """Load the rows; `config` is the YAML file's content."""
         self._pickers: dict[int, DemonstrationPicker] = {}
@@ -65,6 +83,7 @@ class IclTask(ConfigurableTask):
     def fewshot_docs(self) -> None:
         """None: `fewshot_context` picks the demonstrations."""
 
+    @_told_plainly()
     def build_all_requests(
         self,
         *,

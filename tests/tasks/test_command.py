@@ -1,7 +1,10 @@
 """`lm_eval run` as it is typed: files, truncation, and what the leaderboard makes of them."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -164,3 +167,49 @@ class TestLeaderboard:
         assert message in error
         assert "results_1.json" in error
         assert not (tmp_path / "b.json").exists()
+
+
+class TestMistakesEndWithOneParagraph:
+    """In a process of its own, as a user starts it: no traceback, and the remedy in the message."""
+
+    @pytest.fixture
+    def complain(self, model_dir, tmp_path):
+        def command(*arguments, **variables):
+            words = [
+                sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model_dir}",
+                "--device", "cpu", "--include_path", str(TASK_DIR), "--output_path", str(tmp_path / "out"),
+                *arguments,
+            ]  # fmt: skip
+            environment = {key: value for key, value in os.environ.items() if key != "ICL_DATA_DIR"}
+            done = subprocess.run(words, capture_output=True, text=True, env=environment | variables)
+            assert done.returncode == 1
+            assert "Traceback" not in done.stderr
+            assert not (tmp_path / "out").exists()
+            return done.stderr.strip().splitlines()[-1]
+
+        return command
+
+    @pytest.mark.parametrize(
+        "variables",
+        [
+            {"HF_HUB_OFFLINE": "1"},
+            {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"},  # refuses the connection
+        ],
+        ids=["offline", "refused"],
+    )
+    def test_without_hub_and_data(self, complain, tmp_path, variables):
+        message = complain("--tasks", "gsm8k_icl", HF_HOME=str(tmp_path / "empty"), **variables)
+        assert message.startswith("lm_eval: cannot load openai/gsm8k from the Hugging Face hub (")
+        assert "ICL_DATA_DIR" in message and "'sample'" in message
+
+    def test_a_malformed_row(self, complain, gsm8k_folder, tmp_path):
+        folder = tmp_path / "data"
+        shutil.copytree(gsm8k_folder, folder)
+        with (folder / "gsm8k" / "train.jsonl").open("a") as rows:
+            rows.write('{"question": "One?"}\n')
+        message = complain("--tasks", "gsm8k_icl_fewshot", "--limit", "1", ICL_DATA_DIR=str(folder))
+        assert "train.jsonl line 4" in message and "answer" in message
+
+    def test_a_misspelt_metadata_key(self, complain):
+        message = complain("--tasks", "gsm8k_icl", "--metadata", '{"dat": "sample"}')
+        assert message == "lm_eval: metadata: unknown key 'dat'; did you mean 'data'?"
