@@ -5,16 +5,12 @@ from dataclasses import dataclass, field
 from trl import SFTConfig
 
 from distill.fused import OBJECTIVES, Objective
+from distill.generation.config import GenerationArguments
 from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
-from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.errors import check as _check
 
 TEACHERS = ("self", "ema", "model")
-
-
-def _check(holds: bool, name: str, value: object, remedy: str) -> None:
-    if not holds:
-        raise UserError(f"{name}: {value!r} cannot be used; {remedy}.")
 
 
 @dataclass
@@ -87,7 +83,7 @@ class DataArguments:
 
 
 @dataclass
-class ICLDistillConfig(SFTConfig):
+class ICLDistillConfig(GenerationArguments, SFTConfig):
     """Configuration of `ICLDistillTrainer`: TRL's `SFTConfig` and the distillation's own keys."""
 
     objective: str = field(
@@ -101,7 +97,9 @@ class ICLDistillConfig(SFTConfig):
     beta: float = field(
         default=0.0, metadata={"help": "Of jsd: 0 forward KL(teacher || student), 1 reverse KL."}
     )
-    temperature: float = field(default=1.0, metadata={"help": "Of jsd: both logits are divided by it."})
+    temperature: float = field(
+        default=1.0, metadata={"help": "Of jsd, both logits are divided by it; and of sampling."}
+    )
     teacher: str = field(
         default="self",
         metadata={"help": "self: the untrained student; ema: its moving average; model: another one."},
@@ -146,6 +144,7 @@ class ICLDistillConfig(SFTConfig):
         _check(0 <= self.beta <= 1, "beta", self.beta, "give a number from 0 to 1")
         _check(self.temperature > 0, "temperature", self.temperature, "give a positive number")
         _check(self.loss_chunk_tokens > 0, "loss_chunk_tokens", self.loss_chunk_tokens, "give 1 or more")
+        self.check_generation(self.distill_weight)
         for name in ("packing", "padding_free", "assistant_only_loss"):
             _check(
                 not getattr(self, name),

@@ -6,11 +6,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from peft import PeftModel
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from distill.collator import Batch, predicting
 from distill.forward import head_of, hidden_states
 from distill.fused import HiddenTargets
+from distill.generation.sampling import sample
 from distill.prefix import Line, SharedPrefix, attention_mask, lay_out
 
 
@@ -75,6 +76,13 @@ class Teacher:
             hidden = self._in_lines(batch) if self._shared_prefix else self._in_full(batch)
             return HiddenTargets(hidden, head_of(self.head))
 
+    def sampled(self, prompts: Sequence[Sequence[int]], config: GenerationConfig) -> list[list[int]]:
+        """An answer of the teacher's own to each of its prompts; see `sample`."""
+        with self._teaching():
+            only = self._shared_prefix and len(self._prefix_ids) == 1
+            prefix = self._built_prefixes(self.model.device)[0] if only else None
+            return sample(self.model, prompts, config, prefix)
+
     @contextmanager
     def _teaching(self) -> Iterator[None]:
         # Training mode would turn on dropout, and gradient checkpointing would drop the prefix' cache.
@@ -102,14 +110,13 @@ class Teacher:
 
     def _in_lines(self, batch: Batch) -> torch.Tensor:
         ids, mask = batch["teacher_input_ids"], predicting(batch["teacher_labels"])
-        if self._prefixes is None:
-            self._prefixes = [SharedPrefix.build(self.model, known, ids.device) for known in self._prefix_ids]
+        prefixes = self._built_prefixes(ids.device)
         lengths = batch["teacher_attention_mask"].sum(-1)
-        shared = torch.stack([each.shared_lengths(ids, lengths - mask.sum(-1)) for each in self._prefixes])
+        shared = torch.stack([each.shared_lengths(ids, lengths - mask.sum(-1)) for each in prefixes])
         most, chosen = shared.max(0)
         begins, ends = most.tolist(), lengths.tolist()
         hidden: dict[int, torch.Tensor] = {}
-        for index, prefix in enumerate(self._prefixes):
+        for index, prefix in enumerate(prefixes):
             rows = (chosen == index).nonzero()[:, 0].tolist()
             suffixes = [ids[row, begins[row] : ends[row]] for row in rows]
             for line in lay_out(suffixes, [begins[row] for row in rows], len(prefix.ids)):
@@ -118,6 +125,11 @@ class Teacher:
                 found = self._run(line, prefix, torch.cat(wanted)[None])
                 hidden |= zip(members, found.split([int(each.sum()) for each in wanted]), strict=True)
         return torch.cat([hidden[row] for row in range(len(ids))])
+
+    def _built_prefixes(self, device: torch.device) -> list[SharedPrefix]:
+        if self._prefixes is None:
+            self._prefixes = [SharedPrefix.build(self.model, known, device) for known in self._prefix_ids]
+        return self._prefixes
 
     def _run(self, line: Line, prefix: SharedPrefix, wanted: torch.Tensor) -> torch.Tensor:
         return hidden_states(

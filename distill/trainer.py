@@ -2,19 +2,26 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 from trl import SFTTrainer
+from trl.models import unwrap_model_for_generation
 
 from distill.collator import IGNORED, Batch, DistillCollator, assert_aligned, predicting
 from distill.config import ICLDistillConfig
 from distill.demo_model import resolve_model
 from distill.forward import check_head, head_of, hidden_states
 from distill.fused import ObjectiveSums, fused_objective
+from distill.generation.build import build_on_policy
+from distill.generation.on_policy import COUNTED, GENERATED, OnPolicy, generation_means
 from distill.teacher import Teacher
 from distill.teachers import MovingAverage, model_teacher, self_teacher
 
@@ -37,6 +44,7 @@ class ICLDistillTrainer(SFTTrainer):
         *,
         processing_class: PreTrainedTokenizerBase,
         teacher_prefixes: Sequence[Sequence[int]] = (),
+        teacher_max_length: int | None = None,
         **kwargs: Any,
     ) -> None:
         """Build the trainer.
@@ -47,6 +55,7 @@ class ICLDistillTrainer(SFTTrainer):
             processing_class: The tokenizer that the rows were made with.
             teacher_prefixes: What the teacher prompts begin with, one entry per fixed set of demonstrations;
                 each is run once when `shared_prefix` is on.
+            teacher_max_length: Token budget of the teacher's prompt and a generated answer.
             kwargs: Passed to SFTTrainer, such as `train_dataset`, `peft_config` and `callbacks`.
         """
         super().__init__(
@@ -64,6 +73,25 @@ class ICLDistillTrainer(SFTTrainer):
         self.teacher = self._build_teacher(teacher_prefixes)
         self._sums: dict[str, dict[str, torch.Tensor]] = {"train": {}, "eval": {}}
         self._training_seconds = 0.0
+        self.on_policy: OnPolicy | None = None
+        if args.generates:
+            self.on_policy = build_on_policy(
+                args,
+                self.accelerator,
+                processing_class,
+                self.model,
+                self._open_student,
+                self.teacher,
+                turn_end=self.train_dataset[0]["completion_ids"][-1] if self.train_dataset else None,
+                teacher_max_length=teacher_max_length,
+            )
+
+    def _open_student(self) -> AbstractContextManager[Any]:
+        return unwrap_model_for_generation(
+            self.model_wrapped,
+            self.accelerator,
+            gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+        )
 
     def _build_teacher(self, prefixes: Sequence[Sequence[int]]) -> Teacher:
         options = {"prefixes": prefixes, "shared_prefix": self.args.shared_prefix}
@@ -83,6 +111,23 @@ class ICLDistillTrainer(SFTTrainer):
         if isinstance(resume_from_checkpoint, str) and self.average is not None:
             self.average.restore(resume_from_checkpoint)
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], torch.Tensor | int | None]:
+        """As SFTTrainer's, the answers written anew where the config says so, so that theirs are counted."""
+        if self.on_policy is None:
+            return super().get_batch_samples(epoch_iterator, num_batches, device)
+        begun = time.perf_counter()
+        written = map(partial(self._answered, self.on_policy), count(), epoch_iterator)
+        samples = super().get_batch_samples(written, num_batches, device)
+        self._training_seconds += time.perf_counter() - begun
+        return samples
+
+    def _answered(self, on_policy: OnPolicy, index: int, batch: Batch) -> Batch:
+        batch, counts = on_policy(batch, step=self.state.global_step, index=index)
+        self._add("train", {name: torch.tensor(counts[name], device=self.args.device) for name in COUNTED})
+        return batch
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One micro-batch forward and backward, timed."""
@@ -109,13 +154,15 @@ class ICLDistillTrainer(SFTTrainer):
             attention_mask=inputs["attention_mask"],
             use_cache=False,
         )
+        # A generated answer is not gold: there is no cross-entropy to learn from.
+        objective = replace(self.objective, ce_weight=0.0) if GENERATED in inputs else self.objective
         with self.accelerator.autocast():
             sums = fused_objective(
                 hidden,
                 head_of(self.head),
                 labels[labels != IGNORED],
                 self.teacher.targets(inputs),
-                self.objective,
+                objective,
                 chunk_tokens=self.args.loss_chunk_tokens,
             )
         self._count(sums, inputs)
@@ -145,14 +192,19 @@ class ICLDistillTrainer(SFTTrainer):
         super().log(logs, start_time)
 
     def _count(self, sums: ObjectiveSums, inputs: Batch) -> None:
+        gold = float(GENERATED not in inputs)
         counted = {
-            "ce": sums.ce,
+            "ce": sums.ce * gold,
+            "gold_tokens": sums.tokens * gold,
             "divergence": sums.divergence,
             "top1_agreement": sums.agreement,
             "answer_tokens": sums.tokens,
             "student_tokens": inputs["attention_mask"].sum(),
         }
-        totals = self._sums["train" if self.model.training else "eval"]
+        self._add("train" if self.model.training else "eval", counted)
+
+    def _add(self, mode: str, counted: dict[str, torch.Tensor]) -> None:
+        totals = self._sums[mode]
         for name, value in counted.items():
             value = value.detach().double()
             totals[name] = totals[name] + value if name in totals else value
@@ -164,10 +216,12 @@ class ICLDistillTrainer(SFTTrainer):
         summed = self.accelerator.reduce(torch.stack(list(totals.values())), "sum").tolist()
         values = defaultdict(float, zip(totals, summed, strict=True))
         self._sums[mode] = {}
-        means = {
-            name: values[name] / values["answer_tokens"] for name in ("ce", "divergence", "top1_agreement")
-        }
+        means = {name: values[name] / values["answer_tokens"] for name in ("divergence", "top1_agreement")}
+        if values["gold_tokens"]:
+            means["ce"] = values["ce"] / values["gold_tokens"]
         if mode == "train":
             means["tokens_per_second"] = values["student_tokens"] / self._training_seconds
             self._training_seconds = 0.0
+            if self.on_policy is not None:
+                means |= generation_means(values)
         return means
