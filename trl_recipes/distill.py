@@ -32,6 +32,7 @@ def main() -> None:
         args=run.args,
         train_dataset=Dataset.from_list(run.data.train),
         teacher_prefixes=run.data.train_prefixes,
+        teacher_max_length=data_args.teacher_max_length,
         **model_arguments(run),
     )
     train(trainer, run)
