@@ -20,7 +20,7 @@ _HATCHES = ("", "//", "..", "xx", "\\\\")
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 BASE_COLOUR = "#555555"
 
-_SIZE = (4.8, 3.4)
+_SIZE = (4.2, 3.1)
 _LEGEND_LINE = 0.2
 """Inches."""
 # Condition names may hold dollars: no mathematics. A fixed salt: the same figure is the same file.
@@ -157,7 +157,7 @@ def _figure(panels: tuple[Panel, ...]) -> Iterator[Any]:
 def _bytes(figure: Any, ending: str, **how: Any) -> bytes:
     file = io.BytesIO()
     metadata = {"Date": None} if ending == "svg" else None
-    figure.savefig(file, format=ending, dpi=150 if ending == "png" else 72, metadata=metadata, **how)
+    figure.savefig(file, format=ending, dpi=180 if ending == "png" else 72, metadata=metadata, **how)
     return file.getvalue()
 
 

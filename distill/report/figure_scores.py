@@ -15,6 +15,7 @@ from distill.report.figure import (
     put_legend,
 )
 from distill.report.labels import (
+    BASELINE,
     BENCHMARK_NAMES,
     Entry,
     condition_name,
@@ -51,13 +52,13 @@ def gains(compared: Sequence[Comparison]) -> Drawing | None:
     """Differences on the same rows, a panel per rival; None without any."""
     over: dict[str, list[Comparison]] = {}
     for found in compared:
-        base = found.first["step"] is None
-        rival = "the base model, 0-shot" if base else condition_name(found.first["condition"])
+        condition = found.first["condition"]
+        rival = {"base": "the base model, 0-shot", BASELINE: "the SFT baseline"}.get(condition, condition)
         over.setdefault(f"Gain over {rival}", []).append(found)
     panels = []
-    for title, found in over.items():
-        height = 1.0 + 0.34 * len(found) + 0.2 * len({line.benchmark for line in found})
-        panels.append(Panel(title, partial(_draw_gains, compared=found), height=max(2.0, height)))
+    for title, lines in over.items():
+        height = 1.0 + 0.34 * len(lines) + 0.2 * len({line.benchmark for line in lines})
+        panels.append(Panel(title, partial(_draw_gains, compared=lines), height=max(2.0, height)))
     caption = (
         "Differences of the primary metric in points, on the same rows. Horizontal bars: 95% intervals "
         f"(paired bootstrap).{TRUNCATED_MARK}: the truncated rates differ by more than 5 points."
@@ -68,15 +69,19 @@ def gains(compared: Sequence[Comparison]) -> Drawing | None:
 def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
     primary = shown_metrics(group[0]["benchmark"])[0]
     trained = trained_entries(group)
-    for number, condition in enumerate(in_order(entry["condition"] for entry in trained)):
+    steps = sorted({entry["step"] for entry in trained})
+    conditions = in_order(entry["condition"] for entry in trained)
+    apart = (steps[-1] - steps[0] or 1) * 0.015  # intervals of one step do not cover each other
+    for number, condition in enumerate(conditions):
+        shift = apart * (number - (len(conditions) - 1) / 2)
         own = sorted((e for e in trained if e["condition"] == condition), key=lambda entry: entry["step"])
         metrics = [entry["metrics"][primary] for entry in own]
         rates = [100 * metric["rate"] for metric in metrics]
         below = [rate - 100 * metric["interval"][0] for rate, metric in zip(rates, metrics, strict=True)]
         above = [100 * metric["interval"][1] - rate for rate, metric in zip(rates, metrics, strict=True)]
         axes.errorbar(
-            [entry["step"] for entry in own], rates, yerr=[below, above], label=condition_name(condition),
-            capsize=3, elinewidth=1, **line_style(number),
+            [entry["step"] + shift for entry in own], rates, yerr=[below, above],
+            label=condition_name(condition), capsize=3, elinewidth=1, **line_style(number),
         )  # fmt: skip
     for entry in sorted(base_entries(group), key=lambda entry: entry["num_fewshot"]):
         k = entry["num_fewshot"]
@@ -84,9 +89,9 @@ def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
         dashes = ":" if k == 0 else "--"
         axes.axhline(rate, color=BASE_COLOUR, linestyle=dashes, linewidth=1.2, label=f"base, {k}-shot")
     axes.set_xlabel("Training step")
-    axes.set_xticks(_few(sorted({entry["step"] for entry in trained})))
+    axes.set_xticks(_few(steps))
     axes.set_ylabel(f"{metric_column(primary)} (%)")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])  # a marker at 0 is whole
     axes.grid(alpha=0.25)
     put_legend(axes)
 

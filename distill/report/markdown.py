@@ -118,7 +118,7 @@ def _gap_section(model: str, groups: Groups, logs: RowLogs) -> list[Section]:
     known = partial(gap_interval, logs=logs)
     found = {name: tables.gap_table(group, known) for name, group in groups.items()}
     texts = {name: [text] for name, text in found.items() if text}
-    return _section(f"Section 1 — ICL gap ({model})", texts)
+    return _section(f"Section 1 — ICL gap ({model_name(model)})", texts)
 
 
 def _checkpoint_section(model: str, groups: Groups) -> list[Section]:

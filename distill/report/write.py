@@ -6,10 +6,12 @@ from pathlib import Path
 from distill.evaluate.results import check_writable
 from distill.report.collect import collect
 from distill.report.figure import save
+from distill.report.html.page import render
 from distill.report.markdown import Report, compose
 from lm_eval_tasks.files import write_text
 
 MARKDOWN = "report.md"
+HTML = "index.html"
 
 
 def write_report(paths: Sequence[Path], output: Path, title: str) -> list[Path]:
@@ -31,5 +33,7 @@ def write_report(paths: Sequence[Path], output: Path, title: str) -> list[Path]:
     for section in report.sections:
         for drawing in section.drawings:
             save(drawing, output)
+    write_text(output / HTML, render(report))
+    # Last: `icl-distill run` takes it for the end of the stage.
     write_text(output / MARKDOWN, compose(report))
-    return [output / MARKDOWN]
+    return [output / MARKDOWN, output / HTML]

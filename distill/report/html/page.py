@@ -1,0 +1,105 @@
+"""The page: a template, its style and scripts, and what they show, in one file."""
+
+import base64
+import hashlib
+import importlib.resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from distill.report.figure import panel_svg
+from distill.report.html.glance import cards
+from distill.report.html.samples import sample_groups
+from distill.report.html.standings import standings
+from distill.report.html.svg import inline
+from distill.report.markdown import Report, Section
+
+_PACKAGE = "distill.report.html"
+_SCRIPTS = ("leaderboard.js", "samples.js")
+
+
+def render(report: Report) -> str:
+    """The page's HTML.
+
+    Text from models and files is escaped: jinja2 does so in the template, the Markdown renderer knows no
+    HTML, and the samples are JSON that the scripts show as text. The Content-Security-Policy allows our style
+    and scripts, by their hashes, and nothing else.
+    """
+    environment = Environment(
+        loader=PackageLoader(_PACKAGE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    style, script = _asset("report.css"), "\n".join(map(_asset, _SCRIPTS))
+    results = standings(report)
+    sections = [_section(section) for section in report.sections]
+    page = environment.get_template("report.html.j2").render(
+        title=report.title,
+        policy=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        warnings=[_inline_markdown(warning) for warning in report.warnings],
+        results=results,
+        tasks=list(dict.fromkeys(result.task for result in results)),
+        conditions=list(dict.fromkeys(result.condition for result in results)),
+        models=list(dict.fromkeys(result.model for result in results)),
+        measured=max(entry["date"] for entry in report.collection.entries)[:10],
+        cards=cards(report),
+        # Pictures come before tables.
+        sections=sorted(sections, key=lambda section: bool(section["html"])),
+        samples=sample_groups(report),
+    )
+    # Lone surrogates, which JSON can carry into names, have no bytes in UTF-8.
+    return page.encode("utf-8", "replace").decode()
+
+
+def _asset(name: str) -> str:
+    return (importlib.resources.files(_PACKAGE) / "templates" / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+    )
+
+
+def _section(section: Section) -> dict[str, Any]:
+    figures = [
+        {
+            "title": drawing.title,
+            "caption": drawing.caption,
+            "panels": [
+                inline(
+                    panel_svg(panel),
+                    prefix=f"{drawing.name}{number}-",
+                    label=f"{drawing.title}: {panel.title}",
+                )
+                for number, panel in enumerate(drawing.panels)
+            ],
+        }
+        for drawing in section.drawings
+    ]
+    html = Markup(_markdown().render("\n\n".join(section.parts)))
+    return {"heading": section.heading, "html": html, "figures": figures}
+
+
+def _inline_markdown(text: str) -> Markup:
+    return Markup(_markdown().renderInline(text))
+
+
+def _markdown() -> MarkdownIt:
+    """Knows what our sections are made of; links, images and HTML are text to it."""
+    parser = MarkdownIt("zero").enable(["table", "heading", "list", "emphasis", "escape"])
+    for name, html in (
+        ("table_open", '<div class="scroll" role="group" aria-label="Table" tabindex="0"><table>'),
+        ("table_close", "</table></div>"),
+    ):
+        parser.add_render_rule(name, lambda *_, html=html: html)
+    return parser
