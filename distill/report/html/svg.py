@@ -39,7 +39,7 @@ def inline(document: str, *, prefix: str, label: str) -> Markup:
         _clean(element, prefix)
     root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": label}
     # Matplotlib's defaults, which its `<style>` held.
-    root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}
+    root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt", "fill": "currentColor"}
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
