@@ -14,7 +14,7 @@ from distill.config import DataArguments
 from distill.rows import Budgets, Row, build_rows
 from distill.teacher import common_prefix
 from lm_eval_tasks.datasets import load_evaluation, load_train, resolve_source
-from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap
+from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap, without_repeats
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.schemas import Example, fingerprint
 
@@ -60,6 +60,8 @@ def load_training_data(
     pickers = _pickers(args, pool)
     few_shot = _few_shot(args, pickers[0], pool)
     candidates, left_out = without_overlap(pool, _shown(args, pool, few_shot.k))
+    # Only now: the pool, and with it the demonstrations, stays the one that the few-shot evaluation shows.
+    candidates, repeats = without_repeats(candidates)
     held_out_rows, train_rows = _split(args, candidates, seed)
     tokenised = partial(
         build_rows,
@@ -87,6 +89,7 @@ def load_training_data(
         "chat_template": tokenizer.chat_template is not None,
         "evaluated_rows_left_out": evaluated_dropped,
         "demonstrations_left_out": left_out,
+        "repeated_rows_left_out": repeats,
         "train": asdict(counts),
         "held_out": asdict(held_out_counts),
     }

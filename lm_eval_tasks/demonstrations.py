@@ -96,6 +96,16 @@ def without_overlap(pool: Sequence[Example], evaluated: Iterable[Example]) -> tu
     return kept, len(pool) - len(kept)
 
 
+def without_repeats(examples: Iterable[Example]) -> tuple[list[Example], int]:
+    """The rows without those that ask what an earlier one asks, and how many were dropped."""
+    kept: dict[str, Example] = {}
+    dropped = 0
+    for example in examples:
+        first = kept.setdefault(same_question(user_prompt(example)), example)
+        dropped += first is not example
+    return list(kept.values()), dropped
+
+
 def _balanced(pool: Sequence[Example], rng: random.Random) -> list[Example]:
     """The pool in seeded order; CSQA's in rounds of all five answer letters, so that none is favoured."""
     order = rng.sample(pool, len(pool))

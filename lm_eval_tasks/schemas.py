@@ -10,6 +10,7 @@ Every parser raises `UserError` naming the place of the row and the field that i
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,8 +61,8 @@ def fingerprint(examples: Iterable[Example]) -> str:
 
 
 def same_question(question: str) -> str:
-    """The form in which two questions are compared for identity: case and white space do not count."""
-    return " ".join(question.lower().split())
+    """The form in which questions are the same: case, white space and Unicode composition do not count."""
+    return " ".join(unicodedata.normalize("NFC", question).casefold().split())
 
 
 def parse_gsm8k(row: Mapping[str, Any], id: str, where: str) -> Example:

@@ -5,14 +5,17 @@ from collections import Counter
 from pathlib import Path
 
 from distill.data_make_ifeval import make_ifeval
+from distill.data_overlap import data_overlap, overlap_table
 from lm_eval_tasks.datasets import BENCHMARKS, load_evaluation, load_train, read_rows, resolve_source
 from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import write_json
+from lm_eval_tasks.overlap import Settings
 from lm_eval_tasks.schemas import fingerprint, is_compliant
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `check`, `preview` and `make-ifeval`."""
+    """Declare the actions."""
     actions = parser.add_subparsers(dest="action", required=True)
     check = actions.add_parser("check", help="columns, counts and compliant rows of each data set")
     check.add_argument("--task", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS))
@@ -30,7 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--prompts", type=Path, required=True, help="JSON lines in IFEval's schema")
     make.add_argument("--responses", type=Path, required=True, help="JSON lines: response, and prompt or key")
     make.add_argument("--output", type=Path, required=True, help="such as FOLDER/ifeval/train.jsonl")
-    for action in (check, preview):
+    overlap = actions.add_parser(
+        "overlap", help="training rows and demonstrations that stand in the evaluation"
+    )
+    overlap.add_argument("--task", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS))
+    overlap.add_argument("--ngram", type=int, default=13, help="words in a row that count as shared")
+    overlap.add_argument("--threshold", type=float, default=0.8, help="share of the words of a near copy")
+    overlap.add_argument("--output", type=Path, help="JSON file for all pairs")
+    for action in (check, preview, overlap):
         action.add_argument("--data", help="hub, sample or a folder; default: ICL_DATA_DIR, else hub")
 
 
@@ -44,6 +54,13 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.action == "make-ifeval":
         print(make_ifeval(args.prompts, args.responses, args.output))
+        return 0
+    if args.action == "overlap":
+        found = data_overlap(args.task, args.data, Settings(ngram=args.ngram, threshold=args.threshold))
+        print(overlap_table(found))
+        if args.output:
+            write_json(args.output, found)
+            print(args.output)
         return 0
     source = resolve_source(args.data)
     print(f"source: {source}")

@@ -9,8 +9,8 @@ By benchmark, condition and measurement, as fractions of 1 of the benchmark's pr
         baseline: {1000: 0.63, best: 0.6429}
 
 `base`, the untrained model, is measured at a number of shots. Any other condition is measured 0-shot at a
-step: its number, or `final` (the last one evaluated), `best` (of those evaluated), `unstated` (the source names
-none). The run's folder keeps the block in `run.yaml`; `read_reported` reads it there.
+step: its number, or `final` (the last one evaluated), `best` (of those evaluated), `unstated` (the source
+names none). The run's folder keeps the block in `run.yaml`; `read_reported` reads it there.
 """
 
 import re

@@ -35,3 +35,34 @@ def test_preview_names_a_missing_model_and_row(tmp_path, capsys):
     assert str(tmp_path) in capsys.readouterr().err
     assert main([*words, "--model", "demo", "--index", "99999"]) == 2
     assert "99999" in capsys.readouterr().err
+
+
+def write_rows(path, questions):
+    path.parent.mkdir(exist_ok=True)
+    rows = ({"question": question, "answer": "so\n#### 2"} for question in questions)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_overlap_names_planted_rows_and_repeats(tmp_path, capsys):
+    questions = [f"How many stones are in a ring of {n} rows of {n} stones?" for n in range(12)]
+    write_rows(tmp_path / "gsm8k" / "train.jsonl", [*questions, questions[3], "A planted question?"])
+    write_rows(tmp_path / "gsm8k" / "test.jsonl", ["Another one?", " a PLANTED question? "])
+    output = tmp_path / "found.json"
+    words = ["data", "overlap", "--task", "gsm8k", "--data", str(tmp_path), "--output", str(output)]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "gsm8k: exact (100%): training rows 13, evaluated rows 1: a planted question" in printed
+    assert "1 of the 14 training rows are evaluated" in printed
+    found = json.loads(output.read_text())["benchmarks"]["gsm8k"]
+    assert found["comparisons"][0]["evaluated"] == {"exact": 1, "near": 0, "partial": 0}
+    assert found["repeats"] == [["3", "12"]]
+
+
+def test_overlap_goes_on_without_training_rows(tmp_path, capsys):
+    write_rows(tmp_path / "gsm8k" / "test.jsonl", ["A question?"])
+    assert main(["data", "overlap", "--task", "gsm8k", "--data", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "rows of the demonstration pool (sample)" in printed and "no training rows to compare" in printed
+    assert main(["data", "overlap", "--task", "math", "--data", str(tmp_path)]) == 2
+    assert main(["data", "overlap", "--task", "gsm8k", "--data", "sample", "--threshold", "80"]) == 2
+    assert "threshold" in capsys.readouterr().err
