@@ -3,9 +3,10 @@
 #
 #   bash scripts/environment/acceptance.sh
 #
-# Runs the tests of the environment, v1's `validate` on the sample, the quickstart command word for word, and
-# eight examples in both modes. Fails where a reward recomputed from a logged completion differs.
+# Runs the tests of the environment, v1's `validate` on the sample, the quickstart command word for word, eight
+# examples in both modes, and v1's `eval`. Fails where a reward recomputed from a logged completion differs.
 # Environments: ENVIRONMENT_VENV (default .venv-environment) and VLLM_VENV (default .venv-vllm), made if absent.
+# MODEL: a folder; by default the embedded model, built by the .venv of `make install`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ROOT="$PWD"
@@ -15,23 +16,30 @@ PORT="${PORT:-8417}"
 WORK="$(mktemp -d)"
 SERVER=""
 cleanup() {
-  if [ -n "$SERVER" ]; then kill -- "-$SERVER" 2>/dev/null || true; fi
+  if [ -n "$SERVER" ]; then
+    kill -- "-$SERVER" 2>/dev/null || true
+    for _ in $(seq 20); do kill -0 -- "-$SERVER" 2>/dev/null || break; sleep 0.5; done
+    kill -KILL -- "-$SERVER" 2>/dev/null || true
+  fi
   rm -rf "$WORK"
 }
 trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 # The figures of vf-eval's summary, without the example conversations above them.
 figures() { tee "$WORK/vf-eval.log" | grep -E '^(Examples|Rollouts)|avg - ' || { cat "$WORK/vf-eval.log"; return 1; }; }
 step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
 
 step "environment of the server"
 test -x "$VLLM_VENV/bin/vllm" || bash scripts/vllm/setup.sh "$VLLM_VENV"
-MODEL="$("$VLLM_VENV/bin/python" -c 'from distill.demo_model import resolve_model; print(resolve_model("demo"))')"
+MODEL="${MODEL:-$(.venv/bin/icl-distill demo-model)}"
 
 step "the server starts in the background"
-# A process group of its own, so that its workers end with it. 64 new tokens where a request names no limit.
+# A process group of its own, so that its workers end with it; it also ends where this script is killed outright.
+# 64 new tokens where a request names no limit.
 source scripts/vllm/env.sh
 set -m
-"$VLLM_VENV/bin/vllm" serve "$MODEL" --served-model-name demo --host 127.0.0.1 --port "$PORT" \
+setpriv --pdeathsig TERM "$VLLM_VENV/bin/vllm" serve "$MODEL" --served-model-name demo --host 127.0.0.1 --port "$PORT" \
   --dtype float32 --enforce-eager --max-model-len 1024 --max-num-seqs 16 \
   --override-generation-config '{"max_new_tokens": 64}' >"$WORK/server.log" 2>&1 &
 SERVER=$!
@@ -83,7 +91,13 @@ for reasoning in false true; do
     -n 8 -r 1 -s --disable-tui --abbreviated-summary </dev/null 2>&1 | figures
   ifeval-report
 done
-test "$(ls environments/ifeval/reports/*.md | wc -l)" = 2
+
+step "v1's eval, 8 examples; rewards recomputed from the traces"
+uv run eval ifeval --env.taskset.task.reasoning true --env.agent.harness.id null \
+  --env.agent.runtime.type subprocess --client.base-url "http://127.0.0.1:$PORT/v1" --client.api-key-var LOCAL_KEY \
+  -m demo -n 8 --no-push --no-rich -o v1 >"$WORK/eval.log" 2>&1 || { tail -50 "$WORK/eval.log"; exit 1; }
+ifeval-report v1/*
+test "$(ls environments/ifeval/reports/*.md | wc -l)" = 3
 sed -n '/vf:begin:reports/,/vf:end:reports/p' environments/ifeval/README.md
 cd "$ROOT"
 step "done"

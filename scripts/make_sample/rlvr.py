@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scripts.make_sample.ifeval_topics import load_topics
-from scripts.make_sample.rlvr_shapes import SHAPES, Case, UnfitError
+from scripts.make_sample.rlvr_case import Case, UnfitError
+from scripts.make_sample.rlvr_shapes import SHAPES
 
 Row = Mapping[str, Any]
 ROWS_PER_FUNCTION = 6

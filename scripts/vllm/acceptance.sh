@@ -2,35 +2,36 @@
 # vLLM on CPUs for real: agreement with transformers, prefix caching, a LoRA adapter. Needs an idle machine:
 # vLLM binds its threads to the cores.
 #
-#   bash scripts/vllm/acceptance.sh          # LIMIT=16 MAX_GEN_TOKS=48 OUT=folder
+#   bash scripts/vllm/acceptance.sh          # LIMIT=8 MAX_GEN_TOKS=32 OUT=folder VLLM_VENV=folder MODEL=folder
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-LIMIT="${LIMIT:-16}" MAX_GEN_TOKS="${MAX_GEN_TOKS:-48}" OUT="${OUT:-$(mktemp -d)}"
+LIMIT="${LIMIT:-8}" MAX_GEN_TOKS="${MAX_GEN_TOKS:-32}" OUT="${OUT:-$(mktemp -d)}"
 DATA="${ICL_DATA_DIR:-../shared/data}"
 test -d "$DATA" || DATA=sample
-BIN=.venv-vllm/bin
+VLLM_VENV="${VLLM_VENV:-.venv-vllm}"
+BIN="$VLLM_VENV/bin"
 step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
 
 step "vLLM's environment"
-bash scripts/vllm/setup.sh
+bash scripts/vllm/setup.sh "$VLLM_VENV"
 . scripts/vllm/env.sh
 MODEL="${MODEL:-$(.venv/bin/icl-distill demo-model)}"
 
-lm_eval() { # BACKEND OUTPUT FURTHER_MODEL_ARGS TASKS
-  "$BIN/lm_eval" run --model "$1" --model_args "pretrained=$MODEL,dtype=float32$3" --tasks "$4" \
-    --metadata "{\"data\": \"$DATA\"}" --limit "$LIMIT" --gen_kwargs "max_gen_toks=$MAX_GEN_TOKS" \
-    --apply_chat_template --log_samples --output_path "$OUT/$2" "${@:5}" 2>&1 | tee "$OUT/$2.log" |
+lm_eval() { # TASKS BACKEND OUTPUT FURTHER_MODEL_ARGS FURTHER_OPTIONS
+  ICL_DATA_DIR="$DATA" "$BIN/lm_eval" --tasks "$1" --model "$2" --model_args "pretrained=$MODEL,dtype=float32$4" \
+    --apply_chat_template --output_path "$OUT/$3" --log_samples \
+    --limit "$LIMIT" --gen_kwargs "max_gen_toks=$MAX_GEN_TOKS" "${@:5}" 2>&1 | tee "$OUT/$3.log" |
     grep -E "strict_acc|\|acc |\|truncated|truncated is|Error" || true
-  test -n "$(find "$OUT/$2" -name 'results_*.json')" || { tail -30 "$OUT/$2.log"; return 1; }
+  test -n "$(find "$OUT/$3" -name 'results_*.json')" || { tail -30 "$OUT/$3.log"; return 1; }
 }
 VLLM_ARGS=",enforce_eager=True,max_model_len=4096,enable_prefix_caching=True"
 
 step "vllm"
-VLLM_LOGGING_LEVEL=INFO lm_eval vllm vllm "$VLLM_ARGS" ifeval_icl,csqa_icl_mc --batch_size auto
+VLLM_LOGGING_LEVEL=INFO lm_eval ifeval_icl,csqa_icl_mc vllm vllm "$VLLM_ARGS" --batch_size auto
 grep -q "enable_prefix_caching=True" "$OUT/vllm.log"
 
 step "hf"
-lm_eval hf hf "" ifeval_icl,csqa_icl_mc --batch_size 8 --device cpu
+lm_eval ifeval_icl,csqa_icl_mc hf hf "" --batch_size 8 --device cpu
 
 step "agreement, at least 90%"
 "$BIN/python" scripts/vllm/compare.py "$MODEL" "$OUT/vllm" "$OUT/hf" --at_least 0.9
@@ -38,7 +39,7 @@ step "agreement, at least 90%"
 
 step "an adapter changes the answers"
 "$BIN/python" scripts/vllm/make_adapter.py "$MODEL" "$OUT/adapter"
-LIMIT=4 lm_eval vllm lora "$VLLM_ARGS,lora_local_path=$OUT/adapter" ifeval_icl_0shot --batch_size auto
+LIMIT=4 lm_eval ifeval_icl_0shot vllm lora "$VLLM_ARGS,lora_local_path=$OUT/adapter" --batch_size auto
 "$BIN/python" scripts/vllm/compare.py "$MODEL" "$OUT/vllm" "$OUT/lora" --at_most 0.5
 
 step "leaderboard"

@@ -1,96 +1,28 @@
-"""A saved `vf-eval` run -> a report under `reports/`, and the list of reports in the README.
+"""A saved run of `vf-eval` or `eval` -> a report under `reports/`, and the list of reports in the README.
 
     ifeval-report                 # the newest run under ./environments/ifeval/outputs
-    ifeval-report RUN_FOLDER      # holds results.jsonl and metadata.json
+    ifeval-report RUN_FOLDER      # of vf-eval (results.jsonl), or of v1's eval (traces.jsonl)
 
 Every reward is computed again from the logged completion; the report says how many agree with the log.
 """
 
 import argparse
 import json
-import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from ifeval.core import raw_response
+from ifeval.runs import Run, newest_run, read_run
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text
-from lm_eval_tasks.rewards import Grade, batch_metrics, grade
 
 BEGIN, END = "<!-- vf:begin:reports -->", "<!-- vf:end:reports -->"
 _NONE = (
     '<p>No reports found. Run <code>uv run vf-eval ifeval -a \'{"key": "value"}\'</code> to generate one.</p>'
 )
-_TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A saved run, judged again.
-
-    Attributes:
-        metadata: What `vf-eval` wrote about the run.
-        results: One logged mapping per rollout.
-        grades: The same rollouts, judged here.
-    """
-
-    metadata: Mapping[str, Any]
-    results: Sequence[Mapping[str, Any]]
-    grades: Sequence[Grade]
-
-    @property
-    def matches(self) -> int:
-        """Rollouts whose logged reward equals the one computed here."""
-        pairs = zip(self.results, self.grades, strict=True)
-        return sum(math.isclose(row["reward"], found.reward, abs_tol=_TOLERANCE) for row, found in pairs)
-
-    def summary(self) -> dict[str, Any]:
-        """The figures of the report."""
-        rewards = [row["reward"] for row in self.results]
-        return {
-            "model": self.metadata.get("model"),
-            "date": self.metadata.get("date"),
-            "env_args": self.metadata.get("env_args") or {},
-            "sampling_args": self.metadata.get("sampling_args") or {},
-            "examples": len({row["example_id"] for row in self.results}),
-            "rollouts": len(self.results),
-            "mean_reward": sum(rewards) / len(rewards),
-            "errors": sum(row.get("error") is not None for row in self.results),
-            "truncated": sum(bool(row.get("is_truncated")) for row in self.results),
-            "recomputed_rewards_equal": self.matches,
-            "metrics": batch_metrics(self.grades),
-        }
-
-
-def read_run(folder: Path) -> Run:
-    """Read and judge a run.
-
-    Raises:
-        UserError: files missing or unreadable, or no rollout in them.
-    """
-    try:
-        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        lines = (folder / "results.jsonl").read_text(encoding="utf-8").split("\n")
-        results = [json.loads(line) for line in lines if line.strip()]
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"{folder} is not a saved run of vf-eval ({error}). Run vf-eval with -s.") from None
-    if not results:
-        raise UserError(f"{folder / 'results.jsonl'} holds no rollout.")
-    env_args = metadata.get("env_args") or {}
-    options = {"reasoning": env_args.get("reasoning", False), "mode": env_args.get("reward_mode", "all")}
-    return Run(metadata, results, [_grade_again(row, **options) for row in results])
-
-
-def _grade_again(row: Mapping[str, Any], *, reasoning: bool, mode: str) -> Grade:
-    messages = [message for message in row.get("completion") or [] if message.get("role") == "assistant"]
-    last = messages[-1] if messages else {}
-    text = raw_response(last.get("content"), last.get("reasoning_content"), reasoning=reasoning)
-    return grade(text, row.get("answer", ""), reasoning=reasoning, mode=mode)
 
 
 def write_report(run: Run, environment: Path, name: str) -> Path:
@@ -152,21 +84,11 @@ def _cell(value: object) -> str:
     return f"`{json.dumps(value)}`" if isinstance(value, Mapping) else str(value)
 
 
-def newest_run(environment: Path) -> Path:
-    """The run under `outputs/evals` that was written last.
-
-    Raises:
-        UserError: there is none.
-    """
-    runs = sorted(environment.glob("outputs/evals/*/*/results.jsonl"), key=lambda path: path.stat().st_mtime)
-    if not runs:
-        raise UserError(f"{environment / 'outputs'} holds no saved run. Run vf-eval with -s first.")
-    return runs[-1].parent
-
-
 def main() -> None:
     """Write one report."""
-    parser = argparse.ArgumentParser(prog="ifeval-report", description="a report of a saved vf-eval run")
+    parser = argparse.ArgumentParser(
+        prog="ifeval-report", description="a report of a saved run of vf-eval or eval"
+    )
     parser.add_argument("run", type=Path, nargs="?", help="its folder; default: the newest run")
     parser.add_argument(
         "--environment", type=Path, default=Path("environments/ifeval"), help="folder with the README"
