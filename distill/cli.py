@@ -1,6 +1,7 @@
 """The `icl-distill` command: one subcommand per module of `distill.commands`.
 
-A subcommand module offers `HELP`, `add_arguments(parser)` and `run(args) -> int`. Only the module of the
+A subcommand module offers `add_arguments(parser)` and `run(args) -> int`; one that sets a default for `rest`
+gets there what its parser does not know. Only the module of the
 subcommand that was typed is imported, so that scoring never pays for torch.
 """
 
@@ -15,6 +16,7 @@ from lm_eval_tasks.errors import UserError
 COMMANDS = {
     "demo-model": ("demo_model", "build the embedded default model into the cache folder"),
     "data": ("data", "check the data sets, preview rendered examples"),
+    "cache-teacher": ("cache_teacher", "run the teacher once, so that training need not"),
     "score": ("score", "score a file of responses"),
     "gap": ("gap", "measure the ICL gap: 0-shot against k-shot accuracy"),
     "eval": ("eval", "evaluate conditions x checkpoint steps"),
@@ -37,7 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"distill.commands.{module_name}")
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
+    args, rest = parser.parse_known_args(argv)
+    if rest and not hasattr(args, "rest"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.rest = rest
     try:
         return args.run(args)
     except UserError as error:

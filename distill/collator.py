@@ -8,6 +8,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from distill.rows import Row
+from distill.targets.batch import target_batch
+from distill.targets.store import TargetStore
 
 IGNORED = -100
 """Label of a token that is not trained on."""
@@ -23,28 +25,35 @@ class DistillCollator:
 
     Attributes:
         pad_token_id: Fills `input_ids`; masked out, so any id will do.
+        store: Cached targets, which take the teacher's tokens' place in the batch.
     """
 
     pad_token_id: int
+    store: TargetStore | None = None
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> "DistillCollator":
+    def of(cls, tokenizer: PreTrainedTokenizerBase, store: TargetStore | None = None) -> "DistillCollator":
         """The collator of rows made with `tokenizer`, which may have no padding token."""
         pad = tokenizer.pad_token_id
-        return cls(tokenizer.eos_token_id if pad is None else pad)
+        return cls(tokenizer.eos_token_id if pad is None else pad, store)
 
     def __call__(self, rows: Sequence[Row]) -> Batch:
         """Tensors `input_ids`, `attention_mask`, `labels` `[B, S]`, the same with `teacher_` `[B, C]`.
+
+        With a store, `distill.targets.batch.target_batch` instead of the latter.
 
         `labels` hold the answer's ids at the answer's own positions, `IGNORED` elsewhere.
 
         Raises:
             ValueError: a row trains no token, or has no prompt to predict its first answer token from.
+            UserError: the store has no targets of a row, or damaged ones.
         """
         for row in rows:
             if not row["completion_ids"] or not row["prompt_ids"] or not row["teacher_prompt_ids"]:
                 raise ValueError(f"row {row['id']}: needs both prompts and at least one answer token.")
         student = self._pad([(row["prompt_ids"], row["completion_ids"]) for row in rows])
+        if self.store is not None:
+            return student | target_batch(self.store.read_all(rows))
         teacher = self._pad([(row["teacher_prompt_ids"], row["completion_ids"]) for row in rows])
         return student | {f"teacher_{name}": value for name, value in teacher.items()}
 
@@ -70,11 +79,17 @@ def predicting(labels: torch.Tensor) -> torch.Tensor:
 
 
 def assert_aligned(batch: Batch) -> None:
-    """Check that both contexts end in identical answers.
+    """Check that both contexts end in identical answers; cached targets, that there is one per token.
 
     Raises:
         AssertionError: they do not; a collator or tokenizer is broken, and training would be meaningless.
     """
+    if "target_indices" in batch:
+        # The store has checked that they were made from these very answers.
+        targets, tokens = len(batch["target_indices"]), int((batch["labels"] != IGNORED).sum())
+        if targets != tokens:
+            raise AssertionError(f"{targets} cached targets for {tokens} answer tokens")
+        return
     student, teacher = batch["labels"], batch["teacher_labels"]
     same_counts = torch.equal((student != IGNORED).sum(1), (teacher != IGNORED).sum(1))
     if not same_counts or not torch.equal(student[student != IGNORED], teacher[teacher != IGNORED]):

@@ -107,6 +107,10 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
     teacher_model_name_or_path: str | None = field(
         default=None, metadata={"help": "Of teacher: model; its vocabulary must be the student's."}
     )
+    teacher_targets: str | None = field(
+        default=None,
+        metadata={"help": "Folder of `icl-distill cache-teacher`, read in the place of a teacher."},
+    )
     ema_decay: float = field(default=0.99, metadata={"help": "Of teacher: ema, per step."})
     shared_prefix: bool = field(
         default=True,
@@ -139,6 +143,8 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
             self.teacher_model_name_or_path,
             f"it is given with teacher: model and only then, and teacher is {self.teacher!r}",
         )
+        if self.teacher_targets:
+            self._check_cached()
         _check(0 <= self.ema_decay <= 1, "ema_decay", self.ema_decay, "give a number from 0 to 1")
         _check(self.top_k > 0, "top_k", self.top_k, "give 1 or more")
         _check(0 <= self.beta <= 1, "beta", self.beta, "give a number from 0 to 1")
@@ -155,6 +161,19 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
         self.remove_unused_columns = False
         self.dataset_kwargs = {"skip_prepare_dataset": True}
         super().__post_init__()
+
+    def _check_cached(self) -> None:
+        """Refuse what a teacher's top K on the gold answers, noted before training, cannot serve."""
+        unless = ", or leave teacher_targets out"
+        _check(
+            self.objective != "jsd",
+            "objective",
+            self.objective,
+            "teacher_targets hold the teacher's top_k entries and it needs all: choose topk_mse, or topk_kl "
+            "(the forward KL with everything outside the top_k as one outcome)" + unless,
+        )
+        _check(self.teacher != "ema", "teacher", self.teacher, "it changes with every step" + unless)
+        _check(not self.generates, "lmbda and seq_kd", "on", "teacher_targets are of gold answers" + unless)
 
     def build_objective(self) -> Objective:
         """The objective that the keys describe."""

@@ -1,11 +1,9 @@
 """What the launchers share: from parsed arguments to a finished run."""
 
-import json
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +12,23 @@ from accelerate import PartialState
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, TrainerCallback
 from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
-from distill.checkpoints import resume_path
+from distill import provenance
+from distill.checkpoints import clear_storage_errors, resume_path
 from distill.collator import DistillCollator
 from distill.config import DataArguments
 from distill.data import TrainingData, load_training_data
 from distill.demo_model import resolve_model
 from distill.divergence import DivergenceCallback, DivergenceMeter
 from distill.forward import check_head
+from distill.targets.fingerprint import target_fingerprint
+from distill.targets.store import TargetStore
+from distill.teacher import Teacher
 from distill.teachers import self_teacher
 from distill.trainer import ICLDistillTrainer
-from lm_eval_tasks import __version__
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text
 
 SETTINGS_FILE = "run_config.yaml"
-PROVENANCE_FILE = "provenance.json"
-_LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +92,23 @@ def prepare(
     return Run(data_args, model_args, args, settings, tokenizer, data)
 
 
+def check_teacher_targets(run: Run) -> None:
+    """Before a model is loaded: are the cached targets those of this run, for every row?
+
+    Raises:
+        UserError: they are not; it names the part that differs, or the row.
+    """
+    if run.args.teacher_targets is None:
+        return
+    TargetStore(run.args.teacher_targets).check(target_fingerprint(run), run.data.train)
+    if run.data.held_out and PartialState().is_main_process:
+        print(
+            "teacher_targets: the held-out rows' divergence is not measured, because that needs a teacher "
+            "(eval_rows keeps them out of training all the same)",
+            flush=True,
+        )
+
+
 def load_tokenizer(model_args: ModelConfig, args: SFTConfig) -> PreTrainedTokenizerBase:
     """The model's tokenizer, with the chat template and end token that `args` may name.
 
@@ -137,22 +153,24 @@ def train(trainer: SFTTrainer, run: Run) -> None:
     """Record what the run is, train (or go on), and leave the last checkpoint complete.
 
     Raises:
-        UserError: it was to go on from a checkpoint that is incomplete, or was made from other data.
+        UserError: it was to go on from an incomplete checkpoint or another run's, or the disk is full.
     """
     output_dir = Path(run.args.output_dir)
     checkpoint = resume_path(run.args.resume_from_checkpoint, output_dir)
-    provenance = _provenance(run, trainer)
+    record = _provenance(run, trainer)
     if checkpoint is not None:
-        _check_same_run(provenance, Path(checkpoint).parent / PROVENANCE_FILE)
-    if trainer.is_world_process_zero():
-        # A plain dump keeps settings readable by the next run's --config.
-        write_text(output_dir / SETTINGS_FILE, yaml.safe_dump(run.settings, sort_keys=False))
-        write_json(output_dir / PROVENANCE_FILE, provenance)
-        run.tokenizer.save_pretrained(output_dir)
+        provenance.check_same_run(record, Path(checkpoint).parent / provenance.FILE)
+    with clear_storage_errors(output_dir):
+        if trainer.is_world_process_zero():
+            # A plain dump keeps settings readable by the next run's --config.
+            write_text(output_dir / SETTINGS_FILE, yaml.safe_dump(run.settings, sort_keys=False))
+            write_json(output_dir / provenance.FILE, record)
+            run.tokenizer.save_pretrained(output_dir)
     trainer.add_callback(RowCountsCallback(trainer, run.data))
-    if run.data.held_out:
+    if run.data.held_out and not getattr(run.args, "teacher_targets", None):
         trainer.add_callback(_divergence_callback(trainer, run))
-    trainer.train(resume_from_checkpoint=checkpoint)
+    with clear_storage_errors(output_dir):
+        trainer.train(resume_from_checkpoint=checkpoint)
     if run.args.push_to_hub:
         trainer.push_to_hub()
 
@@ -179,8 +197,9 @@ class RowCountsCallback(TrainerCallback):
 def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
     head = check_head(trainer.model)
     prefixes = run.data.held_out_prefixes
-    if isinstance(trainer, ICLDistillTrainer) and run.args.teacher == "self":
-        teacher = trainer.teacher.with_prefixes(prefixes)
+    live = trainer.teacher if isinstance(trainer, ICLDistillTrainer) else None
+    if isinstance(live, Teacher) and run.args.teacher == "self":
+        teacher = live.with_prefixes(prefixes)
     else:
         teacher = self_teacher(trainer.model, head, prefixes=prefixes)
     meter = DivergenceMeter(
@@ -193,27 +212,13 @@ def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
 
 
 def _provenance(run: Run, trainer: SFTTrainer) -> dict[str, Any]:
-    return {
-        "model": run.settings.get("model_name_or_path"),
-        "revision": run.model_args.model_revision,
-        "seed": run.args.seed,
-        "world_size": trainer.accelerator.num_processes,
-        "trainer": type(trainer).__name__,
-        "data": run.data.record,
-        "versions": {"icl-distill": __version__} | {name: version(name) for name in _LIBRARIES},
-        "resumed": bool(run.args.resume_from_checkpoint) and os.path.isdir(run.args.output_dir),
-    }
-
-
-def _check_same_run(provenance: dict[str, Any], path: Path) -> None:
-    """Refuse to go on from a checkpoint of another run."""
-    if not path.is_file():
-        return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    for name in ("model", "seed", "trainer", "data"):
-        if before.get(name) != provenance[name]:
-            raise UserError(
-                f"resume_from_checkpoint: {path} says that the checkpoint's run had {name} "
-                f"{before.get(name)!r}, and this one has {provenance[name]!r}. Give the same settings, or "
-                "another output_dir."
-            )
+    return provenance.describe(
+        model=run.settings.get("model_name_or_path"),
+        revision=run.model_args.model_revision,
+        seed=run.args.seed,
+        world_size=trainer.accelerator.num_processes,
+        trainer=type(trainer).__name__,
+        data=run.data.record,
+        settings=(run.data_args, run.model_args, run.args),
+        resumed=bool(run.args.resume_from_checkpoint) and os.path.isdir(run.args.output_dir),
+    )

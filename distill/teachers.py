@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -72,20 +73,40 @@ def model_teacher(
     Raises:
         UserError: the model cannot be loaded, or its vocabulary is another.
     """
+    logits = student.get_output_embeddings().weight.shape[0]
+    model = load_other_teacher(name, tokenizer, dtype=student.dtype, logits=logits)
+    return _frozen(model.to(student.device), prefixes, shared_prefix)
+
+
+def load_other_teacher(
+    name: str, tokenizer: PreTrainedTokenizerBase, *, dtype: torch.dtype | str | None, logits: int
+) -> PreTrainedModel:
+    """A model with the student's vocabulary.
+
+    Args:
+        name: A hub name or a folder.
+        tokenizer: The student's.
+        dtype: Of the weights.
+        logits: How many logits the student has.
+
+    Raises:
+        UserError: the model cannot be loaded, or its vocabulary is another.
+    """
     try:
         theirs = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=student.dtype)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"teacher_model_name_or_path: cannot load {name!r} ({reason}).") from None
-    sizes = [each.get_output_embeddings().weight.shape[0] for each in (student, model)]
-    if theirs.get_vocab() != tokenizer.get_vocab() or sizes[0] != sizes[1]:
+    its_logits = model.get_output_embeddings().weight.shape[0]
+    if theirs.get_vocab() != tokenizer.get_vocab() or its_logits != logits:
         raise UserError(
-            f"teacher_model_name_or_path: {name!r} has another vocabulary ({len(theirs)} tokens, {sizes[1]} "
-            f"logits) than the student {tokenizer.name_or_path!r} ({len(tokenizer)} tokens, {sizes[0]} "
-            "logits), so their predictions cannot be compared. Choose a teacher of the student's family."
+            f"teacher_model_name_or_path: {name!r} has another vocabulary ({len(theirs)} tokens, "
+            f"{its_logits} logits) than the student {tokenizer.name_or_path!r} ({len(tokenizer)} tokens, "
+            f"{logits} logits), so their predictions cannot be compared. Choose a teacher of the student's "
+            "family."
         )
-    return _frozen(model.to(student.device), prefixes, shared_prefix)
+    return model
 
 
 def _frozen(model: PreTrainedModel, prefixes: Sequence[Sequence[int]], shared_prefix: bool) -> Teacher:

@@ -22,6 +22,8 @@ from distill.forward import check_head, head_of, hidden_states
 from distill.fused import ObjectiveSums, fused_objective
 from distill.generation.build import build_on_policy
 from distill.generation.on_policy import COUNTED, GENERATED, OnPolicy, generation_means
+from distill.targets.batch import CachedTeacher
+from distill.targets.store import TargetStore
 from distill.teacher import Teacher
 from distill.teachers import MovingAverage, model_teacher, self_teacher
 
@@ -58,11 +60,14 @@ class ICLDistillTrainer(SFTTrainer):
             teacher_max_length: Token budget of the teacher's prompt and a generated answer.
             kwargs: Passed to SFTTrainer, such as `train_dataset`, `peft_config` and `callbacks`.
         """
+        store = TargetStore(args.teacher_targets) if args.teacher_targets else None
+        if store is not None:
+            store.check_objective(args.objective)
         super().__init__(
             model,
             args,
             processing_class=processing_class,
-            data_collator=DistillCollator.of(processing_class),
+            data_collator=DistillCollator.of(processing_class, store),
             **kwargs,
         )
         # SFTTrainer's own loss takes the count as well; without it the trainer would not count at all.
@@ -75,6 +80,7 @@ class ICLDistillTrainer(SFTTrainer):
         self._training_seconds = 0.0
         self.on_policy: OnPolicy | None = None
         if args.generates:
+            assert isinstance(self.teacher, Teacher)  # the config refuses cached targets of unwritten answers
             self.on_policy = build_on_policy(
                 args,
                 self.accelerator,
@@ -93,7 +99,9 @@ class ICLDistillTrainer(SFTTrainer):
             gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
         )
 
-    def _build_teacher(self, prefixes: Sequence[Sequence[int]]) -> Teacher:
+    def _build_teacher(self, prefixes: Sequence[Sequence[int]]) -> Teacher | CachedTeacher:
+        if self.args.teacher_targets:
+            return CachedTeacher()
         options = {"prefixes": prefixes, "shared_prefix": self.args.shared_prefix}
         if self.args.teacher == "self":
             return self_teacher(self.model, self.head, **options)

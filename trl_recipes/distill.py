@@ -20,7 +20,7 @@ from trl import ModelConfig
 
 from distill.config import DataArguments, ICLDistillConfig
 from distill.config_files import parse_run
-from distill.launch import model_arguments, prepare, run_or_exit, train
+from distill.launch import check_teacher_targets, model_arguments, prepare, run_or_exit, train
 from distill.trainer import ICLDistillTrainer
 
 
@@ -28,6 +28,7 @@ def main() -> None:
     """Train once, as the command line says."""
     (data_args, model_args, args), settings = parse_run((DataArguments, ModelConfig, ICLDistillConfig))
     run = prepare(data_args, model_args, args, settings)
+    check_teacher_targets(run)
     trainer = ICLDistillTrainer(
         args=run.args,
         train_dataset=Dataset.from_list(run.data.train),

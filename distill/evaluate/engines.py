@@ -64,13 +64,13 @@ def check_model(name: str) -> Path:
     return model_folder(name)
 
 
-def model_folder(name: str) -> Path:
+def model_folder(name: str, revision: str | None = None) -> Path:
     """Where a model's files are on this machine: its own folder, or its snapshot in the hub's cache."""
     from huggingface_hub import try_to_load_from_cache
 
     if Path(name).is_dir():
         return Path(name)
-    found = try_to_load_from_cache(name, "config.json")
+    found = try_to_load_from_cache(name, "config.json", revision=revision)
     if not isinstance(found, str):
         raise UserError(f"model {name!r} is not in the Hugging Face cache, though it was loaded from there.")
     return Path(found).parent

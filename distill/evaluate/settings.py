@@ -112,7 +112,7 @@ def settings_from_args(args: argparse.Namespace, *, model: str) -> EvalSettings:
         demonstrations=args.demonstrations,
         demonstration_seed=args.demonstration_seed,
         enable_thinking=args.enable_thinking,
-        model_args=_model_args(args.model_args),
+        model_args=parse_pairs("--model_args", args.model_args),
     )
 
 
@@ -140,12 +140,21 @@ def _batch_size(word: str) -> int | str:
     raise UserError(f"--batch_size is {word!r}; it must be a number or 'auto'.")
 
 
-def _model_args(text: str) -> dict[str, Any]:
+def parse_pairs(option: str, text: str) -> dict[str, Any]:
+    """`name=value,name=value`, values read as numbers or booleans where they are.
+
+    Args:
+        option: Where it was given, for messages.
+        text: Possibly empty.
+
+    Raises:
+        UserError: it reads otherwise, or would let a model's repository run code.
+    """
     from lm_eval.utils import simple_parse_args_string
 
     if any("=" not in part for part in text.split(",") if part):
-        raise UserError(f"--model_args is {text!r}; it must read name=value,name=value.")
+        raise UserError(f"{option} is {text!r}; it must read name=value,name=value.")
     arguments = simple_parse_args_string(text)
     if arguments.get("trust_remote_code"):
-        raise UserError("--model_args trust_remote_code: code out of a model's repository is never run here.")
+        raise UserError(f"{option} trust_remote_code: code out of a model's repository is never run here.")
     return arguments

@@ -1,0 +1,69 @@
+"""`icl-distill cache-teacher`: run the teacher once, so that training need not."""
+
+import argparse
+from pathlib import Path
+
+from trl import ModelConfig
+
+from distill.config import DataArguments, ICLDistillConfig
+from distill.config_files import parse_run
+from distill.evaluate.settings import BACKENDS, parse_pairs
+from distill.launch import Run, prepare
+from distill.targets.build import Backend, cache_targets
+from distill.targets.fingerprint import target_fingerprint
+from lm_eval_tasks.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's own options; what it does not know are the training's."""
+    parser.epilog = (
+        "All other options are those of trl_recipes/distill.py: --base_config, --config and any key. "
+        "--teacher_targets names the folder to write."
+    )
+    parser.add_argument("--backend", choices=BACKENDS, default="hf", help="what runs the teacher")
+    parser.add_argument("--rows_per_shard", type=int, default=256, help="rows of a file")
+    parser.add_argument("--vllm_args", default="", metavar="K=V,...", help="further arguments of vLLM")
+    parser.set_defaults(rest=[])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Cache the targets of every training row and say how large they are."""
+    engine_args = parse_pairs("--vllm_args", args.vllm_args)
+    if args.rows_per_shard < 1:
+        raise UserError(f"--rows_per_shard is {args.rows_per_shard}; it must be 1 or more.")
+    (data_args, model_args, config), settings = parse_run(
+        (DataArguments, ModelConfig, ICLDistillConfig), args.rest
+    )
+    if not config.teacher_targets:
+        raise UserError("teacher_targets is missing: name the folder to write the targets to.")
+    prepared = prepare(data_args, model_args, config, settings)
+
+    def load() -> Backend:
+        return _load(args.backend, prepared, engine_args)
+
+    manifest = cache_targets(
+        prepared.data.train,
+        Path(config.teacher_targets),
+        fingerprint=target_fingerprint(prepared),
+        backend=args.backend,
+        load=load,
+        log_normalizer=args.backend == "hf",
+        rows_per_shard=args.rows_per_shard,
+    )
+    print(
+        f"{config.teacher_targets}: {manifest['rows']} rows, {manifest['answer_tokens']} answer tokens, "
+        f"{manifest['bytes'] / 1e6:.1f} MB. Outside the top {config.top_k}: "
+        f"{manifest['mean_tail_mass']:.2%} of the probability on average, at most "
+        f"{manifest['max_tail_mass']:.2%}"
+    )
+    return 0
+
+
+def _load(backend: str, prepared: Run, engine_args: dict[str, object]) -> Backend:
+    if backend == "vllm":
+        from distill.targets.vllm_backend import VllmBackend
+
+        return VllmBackend(prepared, engine_args)
+    from distill.targets.hf_backend import HfBackend
+
+    return HfBackend(prepared)
