@@ -25,10 +25,9 @@ PROBE = """
 import json, sys
 from lm_eval.tasks import TaskManager
 manager = TaskManager(include_path=sys.argv[1:] or None, metadata={"data": "sample"})
-found = [name for name in manager.all_tasks if name == "icl" or "_icl" in name]
-loaded = manager.load(["csqa_icl"])["tasks"] if found else {}
-print(json.dumps([sorted(found), sorted(loaded)]))
+print(json.dumps(sorted(manager.load(["csqa_icl"])["tasks"])))
 """
+LOADED = ["csqa_icl_0shot", "csqa_icl_fewshot"]
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +73,22 @@ class Environment:
         command = [sys.executable, "-m", "pip", "--python", str(self.python), "--quiet", *arguments]
         subprocess.run(command, check=True)
 
-    def find(self, *include: Path, cwd: Path) -> tuple[list[str], list[str]]:
-        """Names of our tasks that lm-eval lists, and those of a group that it could load."""
+    def list_tasks(self, *options: str | Path, cwd: Path) -> list[str]:
+        """Names of our tasks that `lm_eval ls tasks` prints; `python -m lm_eval` is the same command."""
+        table = self._run("-m", "lm_eval", "ls", "tasks", *options, cwd=cwd)
+        names = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")]
+        return sorted(name for name in names if name == "icl" or "_icl" in name)
+
+    def load_group(self, *include: Path, cwd: Path) -> list[str]:
+        """The tasks of a group that lm-eval could load."""
+        return list(json.loads(self._run("-c", PROBE, *include, cwd=cwd)))
+
+    def _run(self, *arguments: str | Path, cwd: Path) -> str:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        command = [str(self.python), "-c", PROBE, *map(str, include)]
-        result = subprocess.run(command, check=True, capture_output=True, cwd=cwd, env=environment)
-        found, loaded = json.loads(result.stdout)
-        return found, loaded
+        command = [str(self.python), *map(str, arguments)]
+        return subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, cwd=cwd, env=environment
+        ).stdout
 
 
 @pytest.fixture
@@ -92,14 +100,16 @@ def environment(tmp_path):
 def test_installing_adds_the_tasks_and_uninstalling_removes_them(environment, checkout, tmp_path, editable):
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--ignore-installed"]
     environment.pip("install", *options, *(["--editable"] if editable else []), str(checkout))
-    assert environment.find(cwd=tmp_path) == (NAMES, ["csqa_icl_0shot", "csqa_icl_fewshot"])
+    assert environment.list_tasks(cwd=tmp_path) == NAMES
+    assert environment.load_group(cwd=tmp_path) == LOADED
     assert (environment.site / "lm_eval_tasks").exists() is not editable
     environment.pip("uninstall", "--yes", "icl-distill")
     assert not environment.stubs.exists()
+    assert environment.list_tasks(cwd=tmp_path) == []
 
 
 def test_a_bare_checkout_works_with_include_path(environment, checkout):
-    # `python -c`, like `python -m lm_eval`, imports from the folder it is started in.
-    found, loaded = environment.find(Path("lm_eval_tasks/tasks"), cwd=checkout)
-    assert found == NAMES
-    assert loaded == ["csqa_icl_0shot", "csqa_icl_fewshot"]
+    # `python -m lm_eval`, like `python -c`, imports from the folder it is started in.
+    folder = Path("lm_eval_tasks/tasks")
+    assert environment.list_tasks("--include_path", folder, cwd=checkout) == NAMES
+    assert environment.load_group(folder, cwd=checkout) == LOADED
