@@ -7,6 +7,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -106,7 +107,14 @@ def _given(objects: tuple[Any, ...], argv: list[str], known: Mapping[str, argpar
     """The settings that the command line names, as they were understood."""
     names = {word[2:].partition("=")[0].replace("-", "_") for word in argv if word.startswith("--")}
     names = {name if name in known else name.removeprefix("no_") for name in names}
-    return {name: getattr(part, name) for part in objects for name in sorted(names) if hasattr(part, name)}
+    return {
+        name: _plain(getattr(part, name)) for part in objects for name in sorted(names) if hasattr(part, name)
+    }
+
+
+def _plain(value: Any) -> Any:
+    """As a YAML file writes it: transformers turns some words, such as a scheduler's, into enums."""
+    return value.value if isinstance(value, Enum) else value
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 from trl import ModelConfig, SFTConfig
 
 from distill.config import DataArguments, ICLDistillConfig
@@ -40,6 +41,11 @@ def test_the_overlay_wins_and_the_command_line_over_both(base, write):
     assert settings["seed"] == 7
     assert settings["shared_prefix"] is False
     assert "top_p" not in settings
+
+
+def test_settings_can_be_written_as_yaml(base):
+    _, settings = parse_run(KINDS, ["--config", base, "--lr_scheduler_type", "constant"])
+    assert yaml.safe_load(yaml.safe_dump(settings))["lr_scheduler_type"] == "constant"
 
 
 @pytest.mark.parametrize(
