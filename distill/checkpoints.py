@@ -1,16 +1,24 @@
 """Which checkpoint an interrupted run goes on from: never a half-written one."""
 
+import errno
 import json
 import logging
+import os
 import re
+import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from accelerate import PartialState
 
 from lm_eval_tasks.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"checkpoint-(\d+)")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def resume_path(resume_from_checkpoint: str | None, output_dir: str | Path) -> str | None:
@@ -90,3 +98,53 @@ def _whole_safetensors(path: Path) -> bool:
             return False
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     return path.stat().st_size == 8 + length + max(ends, default=0)
+
+
+@contextmanager
+def clear_storage_errors(output_dir: Path) -> Iterator[None]:
+    """A full disk becomes one clear error; the half-written checkpoint goes, the last complete one stays.
+
+    Raises:
+        UserError: a file could not be written for want of space.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = _no_space(error)
+        if reason is None:
+            raise
+        last = last_complete(output_dir)
+        if PartialState().is_main_process:
+            _remove_newer(output_dir, last)
+        free = shutil.disk_usage(output_dir).free / 1e6
+        kept = (
+            "There is no complete checkpoint" if last is None else f"The last complete checkpoint is {last}"
+        )
+        raise UserError(
+            f"output_dir: a file could not be written to {output_dir} ({reason}; {free:.0f} MB are free). "
+            f"{kept}. Make room, or keep fewer checkpoints (save_total_limit), and start again with "
+            "--resume_from_checkpoint."
+        ) from error
+
+
+def _no_space(error: BaseException | None) -> str | None:
+    """Why a file could not be written, if that was for want of space."""
+    while error is not None:
+        number = error.errno if isinstance(error, OSError) else None
+        if (found := re.search(r"\(os error (\d+)\)", str(error))) is not None:  # safetensors
+            number = int(found[1])
+        if number in _FULL:
+            return os.strerror(number)
+        if re.search(r"PytorchStreamWriter|inline_container.*unexpected pos", str(error)):  # torch.save
+            return "writing failed"
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _remove_newer(output_dir: Path, last: Path | None) -> None:
+    """Remove checkpoints that were begun after the last complete one."""
+    newest = int(last.name.rpartition("-")[2]) if last is not None else -1
+    for path in output_dir.glob("checkpoint-*"):
+        match = _NAME.fullmatch(path.name)
+        if match and int(match[1]) > newest:
+            shutil.rmtree(path, ignore_errors=True)
