@@ -124,6 +124,19 @@ def load_pool(benchmark: str, data: str | None = None) -> tuple[list[Example], s
     return load_train(benchmark, source), source
 
 
+def local_files(benchmark: str, data: str | None = None) -> list[Path]:
+    """The files that hold the rows of `benchmark`, those that exist; none for the hub.
+
+    Raises:
+        UserError: unknown benchmark.
+    """
+    spec, source = _benchmark(benchmark), resolve_source(data)
+    if source == "hub":
+        return []
+    paths = (_local_file(benchmark, split, source) for split in (spec.train, spec.evaluation))
+    return [path for path in paths if path.is_file()]
+
+
 def read_rows(benchmark: str, role: str, source: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Raw rows of a split with the place each stands at, for messages: `(where, row)`.
 
@@ -138,8 +151,6 @@ def read_rows(benchmark: str, role: str, source: str) -> Iterator[tuple[str, Map
     split: Split = getattr(_benchmark(benchmark), role)
     if source == "hub":
         return ((f"{split.path}[{split.split}] row {i}", row) for i, row in enumerate(_hub_rows(split)))
-    if source == "sample":
-        return read_json_lines(SAMPLE_DIR / f"{benchmark}_{split.file}")
     path = _local_file(benchmark, split, source)
     if not path.is_file():
         raise UserError(
@@ -168,6 +179,8 @@ def _benchmark(name: str) -> Benchmark:
 
 
 def _local_file(benchmark: str, split: Split, source: str) -> Path:
+    if source == "sample":
+        return SAMPLE_DIR / f"{benchmark}_{split.file}"
     return Path(source).expanduser() / benchmark / split.file
 
 

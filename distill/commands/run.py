@@ -2,17 +2,27 @@
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 
-from distill.pipeline.config import load_run_config, save_run_config
+from distill.pipeline.config import load_run_config, save_run_config, with_limits
+from distill.pipeline.processes import check_alone
 from distill.pipeline.runner import run_stages
+from distill.pipeline.stage import Stage
 from distill.pipeline.stages import build_stages
+from distill.pipeline.tiny import model_stage, scale_tiny
+
+_INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("config", type=Path, help="the run file, such as configs/demo.yaml")
     parser.add_argument("--output_dir", type=Path, help="instead of the run file's")
+    parser.add_argument(
+        "--scale", choices=["tiny"], help="try the run file: tiny model, few rows, on the CPU"
+    )
     parser.add_argument("--n_samples", type=int, help="evaluate no more rows than this")
     parser.add_argument("--max_steps", type=int, help="end training at this step and evaluate it alone")
     parser.add_argument("--force", nargs="+", default=[], metavar="STAGE", help="run again though up to date")
@@ -21,14 +31,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the stages and say where the report is."""
-    config = load_run_config(args.config, n_samples=args.n_samples, max_steps=args.max_steps)
-    output_dir = args.output_dir or Path(config.output_dir)
-    stages = build_stages(config, args.config.parent, output_dir, max_steps=args.max_steps)
+    config = load_run_config(args.config)
+    output_dir = args.output_dir or Path(config.output_dir + (f"-{args.scale}" if args.scale else ""))
+    first = []
+    if args.scale:
+        config, first = scale_tiny(config, output_dir), [model_stage(output_dir)]
+    config = with_limits(config, n_samples=args.n_samples, max_steps=args.max_steps)
+    stages = build_stages(config, args.config.parent, output_dir, first=first)
     if args.dry_run:
         for stage in stages:
-            print(f"# {stage.name}\n{shlex.join(stage.command)}")
+            print(f"# {stage.name}\n{_as_typed(stage)}")
         return 0
+    check_alone(output_dir)
     save_run_config(config, output_dir)
-    run_stages(stages, output_dir, force=args.force)
+    try:
+        run_stages(stages, output_dir, force=args.force)
+    except KeyboardInterrupt:
+        remedy = "What was finished is kept: give the same command again to go on."
+        print(f"\nicl-distill run: interrupted. {remedy}", file=sys.stderr)
+        return _INTERRUPTED
     print(f"\nThe report: {stages[-1].done_when}")
     return 0
+
+
+def _as_typed(stage: Stage) -> str:
+    variables = [f"{name}={shlex.quote(value)}" for name, value in stage.env.items()]
+    return " ".join([*variables, shlex.join(stage.argv)])

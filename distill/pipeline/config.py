@@ -12,8 +12,12 @@ import yaml
 
 from distill.pipeline.reported import BASE, RUN_FILE, parse_reported
 from lm_eval_tasks.datasets import BENCHMARKS
+from lm_eval_tasks.demonstrations import MODES
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_yaml_mapping, write_text
+
+IRRELEVANT = "irrelevant"
+"""The demonstrations of another benchmark, a causal control."""
 
 T = TypeVar("T")
 
@@ -44,9 +48,15 @@ class Condition:
     Attributes:
         config: Distillation file merged over the benchmark's, relative to the run file; `{benchmark}` stands
             for the benchmark's name. None: plain SFT.
+        demonstrations: What its teacher reads instead of the file's demonstrations: one of
+            `lm_eval_tasks.demonstrations.MODES`, or `irrelevant`, those of another benchmark.
+        devices: GPUs that it trains on, as CUDA_VISIBLE_DEVICES names them, one process each. Conditions on
+            disjoint devices train at the same time. None: all, alone.
     """
 
     config: str | None = None
+    demonstrations: str | None = None
+    devices: tuple[int | str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,7 @@ class RunConfig:
         dtype: Of the evaluated weights.
         tensor_parallel_size: GPUs that one vLLM engine spans.
         seed: Of everything drawn.
+        training: Options laid over every training file, such as `learning_rate`.
         reported: Published scores, see `distill.pipeline.reported`.
         reported_source: Where they are from.
     """
@@ -87,17 +98,13 @@ class RunConfig:
     dtype: str = "auto"
     tensor_parallel_size: int = 1
     seed: int = 42
+    training: Mapping[str, Any] = field(default_factory=dict)
     reported: Mapping[str, Any] | None = None
     reported_source: str | None = None
 
 
-def load_run_config(path: Path, *, n_samples: int | None = None, max_steps: int | None = None) -> RunConfig:
+def load_run_config(path: Path) -> RunConfig:
     """Read and check a run file.
-
-    Args:
-        path: The YAML file.
-        n_samples: Evaluate no more rows than this, whatever the file says.
-        max_steps: Evaluate the checkpoint of this step only; training ends there (see `stages`).
 
     Raises:
         UserError: the file is missing or no YAML mapping, or a key is unknown, missing or of a wrong kind.
@@ -112,18 +119,51 @@ def load_run_config(path: Path, *, n_samples: int | None = None, max_steps: int 
         raise UserError(
             f"{path}: benchmarks {sorted(unknown)} are unknown; choose from {', '.join(BENCHMARKS)}."
         )
-    if BASE in config.conditions:
-        raise UserError(
-            f"{path}: conditions: {BASE!r} is the untrained model; give the condition another name."
-        )
+    for name, condition in config.conditions.items():
+        _check_condition(name, condition, f"{path}: conditions")
+    if not isinstance(config.training, Mapping):
+        raise UserError(f"{path}: training: must be a mapping of options, not {config.training!r:.60}.")
     parse_reported(config.reported, config.reported_source, config.benchmarks, config.conditions, path)
+    return config
+
+
+def with_limits(config: RunConfig, *, n_samples: int | None, max_steps: int | None) -> RunConfig:
+    """The run, shortened.
+
+    Args:
+        config: The run.
+        n_samples: Evaluate no more rows than this, whatever the file says.
+        max_steps: End training at this step, and evaluate its checkpoint alone.
+    """
     changes: dict[str, Any] = {}
+    training = dict(config.training)
     if max_steps is not None:
         changes["checkpoint_steps"] = (max_steps,)
+        training |= {"max_steps": max_steps, "save_steps": max_steps}
     if n_samples is not None:
         changes["n_samples"] = n_samples
     benchmarks = {name: dataclasses.replace(run, **changes) for name, run in config.benchmarks.items()}
-    return dataclasses.replace(config, benchmarks=benchmarks)
+    return dataclasses.replace(config, benchmarks=benchmarks, training=training)
+
+
+def _check_condition(name: str, condition: Condition, where: str) -> None:
+    if name == BASE:
+        raise UserError(f"{where}: {name!r} is the untrained model; give the condition another name.")
+    wish, known = condition.demonstrations, (*MODES, IRRELEVANT)
+    if wish is not None and wish not in known:
+        raise UserError(
+            f"{where}.{name}.demonstrations: {wish!r} is unknown; choose from {', '.join(known)}."
+        )
+    if wish is not None and condition.config is None:
+        raise UserError(f"{where}.{name}.demonstrations: SFT has no teacher to read them; give a config too.")
+    devices = condition.devices
+    if devices is None:
+        return
+    if not isinstance(devices, tuple) or not devices or len(set(devices)) < len(devices):
+        raise UserError(
+            f"{where}.{name}.devices: {devices!r:.60} is no list of different GPUs; write [0, 1], or "
+            "leave it out."
+        )
 
 
 def _build_each(kind: type[T], raw: Any, where: str) -> dict[str, T]:

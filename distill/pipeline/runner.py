@@ -1,14 +1,20 @@
-"""Run stages in order; skip those whose result is up to date; go on where a killed run ended."""
+"""Run stages in order; skip those whose result is up to date; go on where a killed run ended.
 
+Neighbouring stages that are bound to disjoint devices run at the same time, each into a log of its own.
+"""
+
+import contextlib
 import hashlib
 import json
 import shlex
-import subprocess
-import time
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from distill.pipeline.stages import Stage
+from distill.pipeline.processes import end_all
+from distill.pipeline.stage import Stage
+from distill.pipeline.wave import Job, run_jobs
 from lm_eval_tasks import __version__
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
@@ -21,34 +27,59 @@ def run_stages(stages: Sequence[Stage], output_dir: Path, *, force: Sequence[str
 
     A stage is up to date when its record carries the fingerprint of its command, its input files and the
     stages before it. A stage that was begun with another fingerprint has its old result set aside, never
-    mixed with the new one; one that was begun with the same goes on where it ended.
+    mixed with the new one; one that was begun with the same goes on where it ended. When this process is
+    interrupted (Ctrl-C, SIGTERM, SIGHUP), every process that it started ends as well.
 
     Raises:
-        UserError: a stage failed; everything before it is kept.
+        UserError: a stage failed; what was finished is kept.
+        KeyboardInterrupt: interrupted.
     """
     known = [stage.name for stage in stages]
     for name in force:
         if name not in known:
             raise UserError(f"--force {name}: there is no such stage; this run has {', '.join(known)}.")
-    records = output_dir / _RECORDS
-    records.mkdir(parents=True, exist_ok=True)
+    (output_dir / _RECORDS).mkdir(parents=True, exist_ok=True)
     prints: dict[str, str] = {}
-    for number, stage in enumerate(stages, start=1):
-        prints[stage.name] = fingerprint = stage_fingerprint(stage, prints)
-        record = records / f"{stage.name}.json"
-        before = json.loads(record.read_text()) if record.is_file() else {}
-        same = before.get("fingerprint") == fingerprint and stage.name not in force
-        label = f"[{number}/{len(stages)}] {stage.name}"
-        if same and before.get("finished") and stage.done_when.exists():
-            print(f"{label}: up to date", flush=True)
-            continue
-        if not same:
-            _set_aside(stage.output)
-        _run_one(stage, record, fingerprint, label)
+    number = 0
+    with _ends_its_processes(output_dir):
+        for wave in waves(stages):
+            jobs = []
+            for stage in wave:
+                number += 1
+                prints[stage.name] = stage_fingerprint(stage, prints)
+                job = Job(
+                    stage, f"[{number}/{len(stages)}] {stage.name}", {"fingerprint": prints[stage.name]}
+                )
+                if _is_open(job, output_dir, forced=stage.name in force):
+                    jobs.append(job)
+            failed = run_jobs(jobs, output_dir, lambda job: _record(job, output_dir, finished=True))
+            if failed:
+                raise UserError(
+                    f"{' '.join(failed)} What was finished is kept: mend the cause and give the same command "
+                    "again."
+                )
+
+
+def waves(stages: Sequence[Stage]) -> list[list[Stage]]:
+    """Stages in order, together where they can run at the same time.
+
+    Neighbours run together when each names its devices, no device is named twice and none reads what
+    another writes. A stage whose devices overlap with those of the ones before it waits until they end.
+    """
+    groups: list[list[Stage]] = []
+    for stage in stages:
+        group = groups[-1] if groups else []
+        taken = {device for other in group for device in other.devices}
+        beside = stage.devices and all(other.devices for other in group) and taken.isdisjoint(stage.devices)
+        if group and beside and not {other.name for other in group} & set(stage.after):
+            group.append(stage)
+        else:
+            groups.append([stage])
+    return groups
 
 
 def stage_fingerprint(stage: Stage, prints: dict[str, str]) -> str:
-    """A digest of everything that decides a stage's result."""
+    """A digest of everything that decides a stage's result; where it runs does not."""
     digest = hashlib.sha256(json.dumps([__version__, stage.command[1:]]).encode())
     for path in stage.inputs:
         if not path.is_file():
@@ -59,22 +90,51 @@ def stage_fingerprint(stage: Stage, prints: dict[str, str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _run_one(stage: Stage, record: Path, fingerprint: str, label: str) -> None:
-    print(f"{label}: {shlex.join(stage.command)}", flush=True)
-    entry = {"fingerprint": fingerprint, "command": stage.command, "finished": False}
-    write_json(record, entry)
-    begun = time.monotonic()
-    code = subprocess.run(stage.command, check=False).returncode
-    if code != 0:
-        raise UserError(
-            f"stage {stage.name} ended with exit code {code}; its message stands above. What was "
-            "finished before it is kept: mend the cause and give the same command again."
-        )
-    if not stage.done_when.exists():
-        raise UserError(f"stage {stage.name} ended well but did not write {stage.done_when}.")
-    seconds = round(time.monotonic() - begun, 1)
-    write_json(record, entry | {"finished": True, "seconds": seconds})
-    print(f"{label}: done in {seconds:.0f} s", flush=True)
+def _is_open(job: Job, output_dir: Path, *, forced: bool) -> bool:
+    """Whether the stage is to run; if so, its record says that it was begun."""
+    record = _record_path(job, output_dir)
+    before = json.loads(record.read_text()) if record.is_file() else {}
+    same = before.get("fingerprint") == job.facts["fingerprint"] and not forced
+    if same and before.get("finished") and job.stage.done_when.exists():
+        print(f"{job.label}: up to date", flush=True)
+        return False
+    if not same:
+        _set_aside(job.stage.output)
+    _record(job, output_dir, finished=False)
+    print(f"{job.label}: {shlex.join(job.stage.argv)}", flush=True)
+    return True
+
+
+def _record(job: Job, output_dir: Path, *, finished: bool) -> None:
+    entry = job.facts | {"command": job.stage.argv, "finished": finished}
+    write_json(_record_path(job, output_dir), entry)
+
+
+def _record_path(job: Job, output_dir: Path) -> Path:
+    return output_dir / _RECORDS / f"{job.stage.name}.json"
+
+
+@contextlib.contextmanager
+def _ends_its_processes(output_dir: Path) -> Iterator[None]:
+    """Turn signals that ask to end into an interrupt, and leave no process behind."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # Ignored under nohup: leave it so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, _interrupt)
+    try:
+        yield
+    except BaseException:
+        end_all(output_dir)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _set_aside(path: Path) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -6,9 +7,10 @@ import pytest
 import yaml
 
 from distill.cli import main
-from distill.pipeline.config import load_run_config
-from distill.pipeline.runner import run_stages
-from distill.pipeline.stages import Stage, build_stages
+from distill.pipeline.config import Condition, load_run_config, with_limits
+from distill.pipeline.runner import run_stages, stage_fingerprint
+from distill.pipeline.stage import Stage
+from distill.pipeline.stages import build_stages
 from lm_eval_tasks.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -54,10 +56,12 @@ def test_a_failing_stage_keeps_what_was_before_and_goes_on_with_its_own_files(tm
     assert json.loads((tmp_path / ".stages" / "second.json").read_text())["finished"] is False
 
 
-def test_the_demo_covers_gap_training_evaluation_and_report():
+def test_the_demo_covers_overlap_gap_training_evaluation_and_report(tmp_path):
     config = load_run_config(CONFIGS / "demo.yaml")
-    stages = build_stages(config, CONFIGS, Path("out"), max_steps=None)
+    (tmp_path / "run.yaml").touch()
+    stages = build_stages(config, CONFIGS, tmp_path)
     assert [stage.name for stage in stages] == [
+        "overlap",
         *("gap-gsm8k", "train-gsm8k-baseline", "train-gsm8k-online_v1", "eval-gsm8k"),
         *("gap-ifeval", "train-ifeval-baseline", "train-ifeval-online_v1", "eval-ifeval"),
         "report",
@@ -86,6 +90,18 @@ def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
         ({"benchmarks": {"gsm8k": {"config": "c"}}}, "'num_fewshot' is missing"),
         ({"benchmarks": {}}, "mapping of names"),
         ({"output_dir": None}, "'output_dir' is missing"),
+        ({"conditions": {"base": {}}}, "'base' is the untrained model"),
+        (
+            {"conditions": {"a": {"devices": [0, 0]}}},
+            "conditions.a.devices: (0, 0) is no list of different GPUs",
+        ),
+        ({"conditions": {"a": {"devices": 1}}}, "conditions.a.devices: 1 is no list"),
+        (
+            {"conditions": {"a": {"config": "c", "demonstrations": "none"}}},
+            "'none' is unknown; choose from fixed",
+        ),
+        ({"conditions": {"a": {"demonstrations": "zero"}}}, "SFT has no teacher"),
+        ({"training": ["x"]}, "must be a mapping of options"),
     ],
 )
 def test_a_bad_run_file_is_named(tmp_path, change, words, capsys):
@@ -100,3 +116,45 @@ def test_a_bad_run_file_is_named(tmp_path, change, words, capsys):
 def test_a_missing_run_file_is_named(capsys):
     assert main(["run", "nowhere.yaml"]) == 2
     assert "nowhere.yaml" in capsys.readouterr().err
+
+
+def test_training_goes_through_accelerate_launch_with_the_configured_file(tmp_path):
+    config = load_run_config(CONFIGS / "demo.yaml")
+    stages = {stage.name: stage for stage in build_stages(config, CONFIGS, tmp_path)}
+    command = stages["train-gsm8k-online_v1"].argv
+    assert command[1:3] == ("-m", "accelerate.commands.launch")
+    assert command[3:5] == ("--config_file", str(CONFIGS / "accelerate" / "cpu.yaml"))
+    assert command[5:7] == ("-m", "trl_recipes.distill")
+    assert CONFIGS / "accelerate" / "cpu.yaml" in stages["train-gsm8k-online_v1"].inputs
+
+
+def test_max_steps_shortens_training_and_evaluation(tmp_path):
+    config = with_limits(load_run_config(CONFIGS / "demo.yaml"), n_samples=3, max_steps=5)
+    commands = {stage.name: " ".join(stage.argv) for stage in build_stages(config, CONFIGS, tmp_path)}
+    assert "--max_steps 5 --save_steps 5" in commands["train-ifeval-baseline"]
+    assert "--n_samples 3" in commands["eval-ifeval"] and "--checkpoint_steps 5 --" in commands["eval-ifeval"]
+
+
+def test_controls_change_what_the_teacher_reads(tmp_path):
+    config = load_run_config(CONFIGS / "demo.yaml")
+    names = ("zero", "shuffled", "irrelevant")
+    conditions = {name: Condition("demo_online_v1.yaml", demonstrations=name) for name in names}
+    config = dataclasses.replace(config, conditions=conditions)
+    commands = {stage.name: " ".join(stage.argv) for stage in build_stages(config, CONFIGS, tmp_path)}
+    assert "--demonstrations zero" in commands["train-gsm8k-zero"]
+    assert "--demonstrations shuffled" in commands["train-ifeval-shuffled"]
+    wanted = "--demonstrations fixed --demonstrations_from csqa"
+    assert wanted in commands["train-gsm8k-irrelevant"]
+
+
+def test_changed_data_makes_what_was_made_from_it_out_of_date(tmp_path):
+    config = dataclasses.replace(load_run_config(CONFIGS / "demo.yaml"), data=str(tmp_path))
+    (tmp_path / "gsm8k").mkdir()
+    rows = tmp_path / "gsm8k" / "train.jsonl"
+    rows.write_text("one")
+    stages = {stage.name: stage for stage in build_stages(config, CONFIGS, tmp_path)}
+    changed = ("overlap", "gap-gsm8k", "train-gsm8k-baseline")
+    before = [stage_fingerprint(stages[name], {}) for name in (*changed, "gap-ifeval")]
+    rows.write_text("two")
+    after = [stage_fingerprint(stages[name], {}) for name in (*changed, "gap-ifeval")]
+    assert [old != new for old, new in zip(before, after, strict=True)] == [True, True, True, False]
