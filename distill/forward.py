@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.distributed.tensor import DTensor, Partial
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
+from distill.collator import IGNORED, Batch, predicting
 from distill.fused import Head
+from distill.lines import LINE_TOKENS, lay_out, line_inputs, use_rows_attention
 from lm_eval_tasks.errors import UserError
 
 
@@ -24,6 +26,65 @@ def hidden_states(model: nn.Module, head: nn.Module, mask: torch.Tensor, **input
     """
     with _bypassed(head, mask):
         return model(**inputs).logits
+
+
+def answer_states(
+    model: nn.Module, head: nn.Module, batch: Batch, line_config: PreTrainedConfig | None = None
+) -> torch.Tensor:
+    """Last hidden states `[N, H]` that predict the batch's N answer tokens, row by row, in one forward pass.
+
+    Args:
+        model: As in `hidden_states`.
+        head: As in `hidden_states`.
+        batch: With `input_ids`, `attention_mask` and `labels` `[B, S]`.
+        line_config: The model's configuration, if its rows can be laid end to end; None: they stay padded.
+    """
+    ids, mask, wanted = batch["input_ids"], batch["attention_mask"], predicting(batch["labels"])
+    tokens = int(mask.sum())
+    # A batch without padding has nothing to gain, and too long a line would need too large a mask.
+    if line_config is None or tokens == mask.numel() or tokens > LINE_TOKENS:
+        return hidden_states(model, head, wanted, input_ids=ids, attention_mask=mask, use_cache=False)
+    real = mask.bool()
+    suffixes = [row[kept] for row, kept in zip(ids, real, strict=True)]
+    (line,) = lay_out(suffixes, [0] * len(suffixes), 0)
+    return hidden_states(model, head, wanted[real][None], use_cache=False, **line_inputs(line, line_config))
+
+
+def line_config(model: PreTrainedModel, head: nn.Module) -> PreTrainedConfig | None:
+    """The configuration of `model` if its rows can be laid end to end, which is tried out; else None.
+
+    Layers that carry a state from token to token (Mamba, linear attention) cannot tell rows apart.
+
+    Args:
+        model: Unwrapped.
+        head: Its vocabulary projection.
+    """
+    if not use_rows_attention(model):
+        return None
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]], device=model.device)
+    batch = {
+        "input_ids": torch.arange(6, device=mask.device).view(2, 3),
+        "attention_mask": mask,
+        "labels": torch.where(mask == 1, 0, IGNORED),
+    }
+    with _evaluating(model):
+        padded = answer_states(model, head, batch).float()
+        try:
+            laid_out = answer_states(model, head, batch, model.config).float()
+        except UserError:
+            return None
+    return model.config if (laid_out - padded).norm() < 0.05 * padded.norm() else None
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
 
 
 @contextmanager
@@ -71,14 +132,9 @@ def check_head(model: PreTrainedModel) -> nn.Module:
     """
     head = model.get_output_embeddings()
     ids = torch.arange(2, device=head.weight.device)[None]
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            hidden = hidden_states(model, head, torch.ones_like(ids, dtype=torch.bool), input_ids=ids)
-            expected = model(input_ids=ids).logits[0].float()
-    finally:
-        model.train(training)
+    with _evaluating(model):
+        hidden = hidden_states(model, head, torch.ones_like(ids, dtype=torch.bool), input_ids=ids)
+        expected = model(input_ids=ids).logits[0].float()
     if not torch.allclose(head_of(head).logits(hidden), expected, rtol=1e-2, atol=1e-2):
         raise UserError(
             f"model {model.config.name_or_path!r} ({model.config.model_type}) alters its logits after the "

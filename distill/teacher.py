@@ -12,7 +12,8 @@ from distill.collator import Batch, predicting
 from distill.forward import head_of, hidden_states
 from distill.fused import HiddenTargets
 from distill.generation.sampling import sample
-from distill.prefix import Line, SharedPrefix, attention_mask, lay_out
+from distill.lines import Line, lay_out, line_inputs, use_rows_attention
+from distill.prefix import SharedPrefix
 
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
@@ -57,6 +58,8 @@ class Teacher:
         self._active = active
         self._shared_prefix = shared_prefix
         self._prefixes: list[SharedPrefix] | None = None
+        if shared_prefix:
+            use_rows_attention(model)
 
     def with_prefixes(self, prefixes: Sequence[Sequence[int]]) -> "Teacher":
         """The same teacher for prompts that begin otherwise; itself, if they begin alike."""
@@ -136,9 +139,7 @@ class Teacher:
             self.model,
             self.head,
             wanted,
-            input_ids=line.input_ids,
-            position_ids=line.position_ids,
-            attention_mask=attention_mask(line, self.model.config),
+            **line_inputs(line, self.model.config),
             past_key_values=prefix.cache,
             use_cache=prefix.cache is not None,
         )

@@ -15,10 +15,10 @@ from transformers import PreTrainedTokenizerBase
 from trl import SFTTrainer
 from trl.models import unwrap_model_for_generation
 
-from distill.collator import IGNORED, Batch, DistillCollator, assert_aligned, predicting
+from distill.collator import IGNORED, Batch, DistillCollator, assert_aligned
 from distill.config import ICLDistillConfig
 from distill.demo_model import resolve_model
-from distill.forward import check_head, head_of, hidden_states
+from distill.forward import answer_states, check_head, head_of, line_config
 from distill.fused import ObjectiveSums, fused_objective
 from distill.generation.build import build_on_policy
 from distill.generation.on_policy import COUNTED, GENERATED, OnPolicy, generation_means
@@ -73,6 +73,7 @@ class ICLDistillTrainer(SFTTrainer):
         # SFTTrainer's own loss takes the count as well; without it the trainer would not count at all.
         self.model_accepts_loss_kwargs = True
         self.head = check_head(self.model)
+        self.line_config = line_config(self.model, self.head)
         self.objective = args.build_objective()
         self.average: MovingAverage | None = None
         self.teacher = self._build_teacher(teacher_prefixes)
@@ -154,14 +155,7 @@ class ICLDistillTrainer(SFTTrainer):
         """The objective summed over the batch's answer tokens, divided by `num_items_in_batch`."""
         assert_aligned(inputs)
         labels = inputs["labels"]
-        hidden = hidden_states(
-            model,
-            self.head,
-            predicting(labels),
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            use_cache=False,
-        )
+        hidden = answer_states(model, self.head, inputs, self.line_config)
         # A generated answer is not gold: there is no cross-entropy to learn from.
         objective = replace(self.objective, ce_weight=0.0) if GENERATED in inputs else self.objective
         with self.accelerator.autocast():

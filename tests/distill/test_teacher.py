@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from distill import prefix as prefix_module
+from distill import lines
 from distill.collator import DistillCollator, predicting
 from distill.data import load_training_data
 from distill.forward import check_head
@@ -60,7 +60,7 @@ def model(request, make_model):
 
 @pytest.mark.parametrize("line_tokens", [1, 10_000])
 def test_shared_prefix_equals_the_uncached_forward(model, data, batch, line_tokens, monkeypatch):
-    monkeypatch.setattr(prefix_module.lay_out, "__kwdefaults__", {"line_tokens": line_tokens})
+    monkeypatch.setattr(lines.lay_out, "__kwdefaults__", {"line_tokens": line_tokens})
     assert len(data.train_prefixes[0]) > 300
     teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
     expected = uncached(model, batch)
@@ -81,7 +81,7 @@ def test_dropping_the_position_offset_is_noticed(make_model, data, batch, monkey
         for line in original(*args, **kwargs):
             yield dataclasses.replace(line, position_ids=line.position_ids - len(data.train_prefixes[0]))
 
-    original = prefix_module.lay_out
+    original = lines.lay_out
     monkeypatch.setattr("distill.teacher.lay_out", shifted)
     model = make_model()
     teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
