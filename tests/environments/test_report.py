@@ -52,6 +52,53 @@ def test_a_reward_that_does_not_follow_from_its_completion_fails(environment, mo
     assert "equal: 1 of 2" in capsys.readouterr().out
 
 
+@pytest.fixture
+def v1_run(tmp_path):
+    """A folder as v1's `eval` leaves it: two rollouts, the second one cut."""
+    run = tmp_path / "ifeval--demo--null--0a1b2c3d"
+    (run / "configs/resolved").mkdir(parents=True)
+    config = {
+        "model": "demo",
+        "env": {"taskset": {"split": "eval", "task": {"reasoning": True, "reward_mode": "all"}}},
+        "sampling": {"max_tokens": 64, "top_p": None},
+    }
+    (run / "configs/resolved/eval.json").write_text(json.dumps(config))
+    lines = []
+    for index, (text, constraint, shaping) in enumerate([("<think>a</think>b", 1.0, 0.2), ("b", 0.0, -0.2)]):
+        trace = {
+            "task": {"data": {"idx": index, "ground_truth": NO_COMMAS}},
+            "nodes": [{"message": {"role": role, "content": text}} for role in ("user", "assistant")],
+            "rewards": {
+                "constraint_reward": {"score": constraint, "weight": 1.0},
+                "think_shaping": {"score": shaping, "weight": 1.0},
+            },
+            "calls": [{"finish_reason": ("stop", "length")[index]}],
+            "errors": [],
+            "timing": {"start": 0},
+        }
+        lines.append(json.dumps({"traces": [trace]}))
+    (run / "traces.jsonl").write_text("\n".join(lines) + "\n")
+    return run
+
+
+def test_a_v1_run_is_judged_again(environment, v1_run, monkeypatch, capsys):
+    assert run_main(monkeypatch, v1_run, "--environment", environment) == 0
+    assert "2 rollouts, mean reward 0.5000, recomputed rewards equal: 2 of 2" in capsys.readouterr().out
+    (summary,) = (json.loads(path.read_text()) for path in (environment / "reports").glob("*.json"))
+    assert (summary["model"], summary["truncated"], summary["sampling_args"]) == (
+        "demo",
+        1,
+        {"max_tokens": 64},
+    )
+
+    traces = v1_run / "traces.jsonl"
+    traces.write_text(traces.read_text().replace('"score": -0.2', '"score": 0.2'))
+    assert run_main(monkeypatch, v1_run, "--environment", environment) == 1
+    traces.write_text('{"traces": [{}]}')
+    assert run_main(monkeypatch, v1_run, "--environment", environment) == 2
+    assert str(v1_run) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("what", ["missing", "broken", "empty"])
 def test_unusable_runs_are_one_clear_error(environment, monkeypatch, capsys, what):
     path = next(environment.glob("outputs/evals/*/*/results.jsonl"))

@@ -1,6 +1,7 @@
 """The exact prompts, through the harness's own path, and their equality with what the teacher reads."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,17 @@ QUESTION = f"Ann has 2 pens and buys 3. How many?\n\n{ASK}"
 CHATML = (
     f"<|im_start|>user\n{DEMO}<|im_end|>\n<|im_start|>assistant\n{SOLUTION}<|im_end|>\n"
     f"<|im_start|>user\n{QUESTION}<|im_end|>\n<|im_start|>assistant\n"
+)
+SMOLLM2_TEMPLATE = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, "
+    "trained by Hugging Face<|im_end|>\n' }}"
+    "{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+SMOLLM2 = (
+    "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+    + CHATML
 )
 LLAMA = (
     "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
@@ -54,10 +66,12 @@ def one_shot(prompts, gsm8k_folder):
     ("template", "arguments", "expected"),
     [
         ("chatml", {}, CHATML),
+        (SMOLLM2_TEMPLATE, {}, SMOLLM2),
         ("qwen3.jinja", {}, CHATML + NO_THOUGHT),
         ("llama3_2.jinja", {"date_string": "26 Jul 2024"}, LLAMA),
         ("gemma", {}, GEMMA),
     ],
+    ids=["chatml", "smollm2", "qwen3", "llama3.2", "gemma"],
 )
 def test_prompts_of_chat_models(one_shot, make_lm, template, arguments, expected):
     lm = make_lm("llama3" if template.startswith("llama3") else template, chat_template_args=arguments)
@@ -73,6 +87,11 @@ def test_prompt_of_a_base_model(one_shot, make_lm):
 def test_a_base_model_asked_in_chat_names_the_remedy(one_shot, make_lm):
     with pytest.raises(UserError, match="no chat template; leave out --apply_chat_template"):
         one_shot(make_lm(None))
+
+
+def test_the_system_instruction_replaces_the_templates_own(one_shot, make_lm):
+    prompt = one_shot(make_lm(SMOLLM2_TEMPLATE), system_instruction="Be brief.")
+    assert prompt == "<|im_start|>system\nBe brief.<|im_end|>\n" + CHATML
 
 
 def test_the_system_instruction_comes_first(one_shot, make_lm):
@@ -120,15 +139,15 @@ class TestThinking:
 
 
 @pytest.mark.parametrize("template", ["chatml", "qwen3.jinja", "llama3", "gemma", None])
-@pytest.mark.parametrize("benchmark", ["gsm8k", "csqa"])
+@pytest.mark.parametrize("benchmark", ["gsm8k", "csqa", "ifeval", "math"])
 def test_the_teacher_reads_the_evaluated_prompt_token_for_token(evaluate, make_lm, template, benchmark):
     lm, task, k = make_lm(template), f"{benchmark}_icl_fewshot", 5
     samples = evaluate(lm, task, num_fewshot=k, chat=template is not None)["samples"][task]
     examples = load_evaluation(benchmark, "sample")
     pool, _ = without_overlap(load_pool(benchmark, "sample")[0], examples)
-    # Rows to train on need an answer; that of the evaluated ones is known here.
+    # Rows to train on need an answer, which IFEval's evaluated ones lack.
     rows, _ = build_rows(
-        examples[: len(samples)],
+        [replace(example, completion="An answer.") for example in examples[: len(samples)]],
         DemonstrationPicker(pool, k).pick,
         lm.tokenizer,
         budgets=Budgets(student=None, teacher=None),
