@@ -98,23 +98,25 @@ def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
 
 def _draw_gains(axes: Axes, compared: Sequence[Comparison]) -> None:
     names = in_order(line.second["condition"] for line in compared if line.second["step"] is not None)
-    places, labels, place, last = [], [], 0.0, None
-    for line in compared:
-        place += 1.0 if line.benchmark == last or last is None else 1.6
-        last = line.benchmark
+    places: list[float] = []
+    labels = []
+    for number, line in enumerate(compared):
+        same = number and line.benchmark == compared[number - 1].benchmark
+        places.append(places[-1] + (1.0 if same else 1.6) if places else 1.0)
         trained = line.second["step"] is not None
         style = bar_style(names.index(line.second["condition"]) if trained else -1)
-        gain = 100 * line.paired.difference
-        low, high = (100 * bound for bound in line.paired.interval)
-        axes.barh(place, gain, height=0.7, **style)
-        # The interval is of the bootstrap: it need not hold the difference in its middle.
-        axes.plot([low, high], [place, place], color="black", linewidth=1.4, marker="|", markersize=7)
-        axes.plot(gain, place, color="black", marker="o", markersize=4)
+        axes.barh(places[-1], 100 * line.paired.difference, height=0.7, **style)
         mark = TRUNCATED_MARK if truncation_differs(line.first, line.second) else ""
-        places.append(place)
         labels.append(f"{BENCHMARK_NAMES[line.benchmark]}: {subject_name(line.second)}{mark}")
+    gains = [100 * line.paired.difference for line in compared]
+    # The bootstrap's interval need not hold the difference in its middle.
+    ends = [[100 * line.paired.interval[end] for line in compared] for end in (0, 1)]
+    axes.hlines(places, *ends, color="black", linewidth=1.4)
+    axes.plot(gains, places, color="black", marker="o", markersize=4, linestyle="none")
+    for end in ends:
+        axes.plot(end, places, color="black", marker="|", markersize=7, linestyle="none")
     axes.set_yticks(places, labels, fontsize="small")
-    axes.set_ylim(place + 0.7, 0.3)
+    axes.set_ylim(places[-1] + 0.7, 0.3)
     axes.axvline(0, color="black", linewidth=1)
     axes.set_xlabel("Difference (points)")
     axes.grid(alpha=0.25, axis="x")
