@@ -117,7 +117,7 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
         metadata={"help": "Run what all teacher prompts begin with once, instead of in every row."},
     )
     loss_chunk_tokens: int = field(
-        default=256, metadata={"help": "Answer tokens whose logits exist at the same time."}
+        default=128, metadata={"help": "Answer tokens whose logits exist at the same time."}
     )
     ddp_find_unused_parameters: bool | None = field(
         default=False, metadata={"help": "The loss reaches every trained parameter, so DDP need not search."}

@@ -95,7 +95,7 @@ def fused_objective(
     teacher: HiddenTargets | TopK,
     objective: Objective,
     *,
-    chunk_tokens: int = 256,
+    chunk_tokens: int = 128,
 ) -> ObjectiveSums:
     """The objective of N answer tokens, differentiable in `hidden` and in the head's weight and bias.
 
@@ -168,7 +168,10 @@ def _chunk(
     agreement = (student.argmax(-1) == teacher_top).sum()
     ce, ce_grad = losses.cross_entropy(student, labels)
     divergence, grad = objective.divergence(student, targets)
-    grad.mul_(objective.distill_weight).add_(ce_grad, alpha=objective.ce_weight)
+    if objective.distill_weight != 1:
+        grad.mul_(objective.distill_weight)
+    if objective.ce_weight:
+        grad.add_(ce_grad, alpha=objective.ce_weight)
     ce_sum, divergence_sum = ce.sum(), divergence.sum()
     loss = objective.ce_weight * ce_sum + objective.distill_weight * divergence_sum
     tokens = torch.full_like(ce_sum, len(labels))
