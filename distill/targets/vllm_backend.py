@@ -4,6 +4,7 @@ The prompt is demonstrations, question and answer; of what vLLM says, the answer
 gives log-probabilities without their normaliser, so `topk_mse`, which compares raw logits, cannot use them.
 """
 
+import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,9 +34,9 @@ class VllmBackend:
         Raises:
             UserError: the run is one that vLLM cannot serve.
         """
+        _check(run)
         from vllm import LLM, SamplingParams
 
-        _check(run)
         args, model_args = run.args, run.model_args
         own = args.teacher == "self"
         longest = max(len(row["teacher_prompt_ids"]) + len(row["completion_ids"]) for row in run.data.train)
@@ -129,3 +130,5 @@ def _check(run: Run) -> None:
         )
     if run.model_args.load_in_4bit or run.model_args.load_in_8bit:
         raise UserError("--backend vllm does not run bitsandbytes' quantised teacher; use --backend hf.")
+    if importlib.util.find_spec("vllm") is None:
+        raise UserError("--backend vllm: vLLM is not installed. Run: pip install 'icl-distill[train,vllm]'.")

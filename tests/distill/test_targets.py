@@ -14,7 +14,7 @@ from distill.losses import TopK
 from distill.targets.batch import CachedTeacher, target_batch
 from distill.targets.fingerprint import difference
 from distill.targets.hf_backend import top_targets
-from distill.targets.shard import RowTargets, index_dtype, read_index, read_row, write_shard
+from distill.targets.shard import RowTargets, index_dtype, read_index, read_row, row_digest, write_shard
 from distill.targets.store import TargetStore, shard_path, write_manifest
 from lm_eval_tasks.errors import UserError
 
@@ -181,6 +181,12 @@ def test_a_shard_is_the_same_file_each_time(tmp_path, logits):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     places = read_index(tmp_path / "a")
     assert read_row(places["7"], "7").log_probs.shape == (2, 4)
+
+
+def test_a_digest_belongs_to_one_split_of_the_tokens():
+    rows = [{"teacher_prompt_ids": [1, 2], "completion_ids": [3]}]
+    rows += [{"teacher_prompt_ids": [1], "completion_ids": [2, 3]}]
+    assert row_digest(rows[0]) != row_digest(rows[1])
 
 
 def test_a_difference_names_part_and_values():

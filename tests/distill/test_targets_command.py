@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,13 +18,13 @@ from distill.config import DataArguments, ICLDistillConfig
 from distill.config_files import parse_run
 from distill.launch import check_teacher_targets, model_arguments, prepare, train
 from distill.targets.batch import CachedTeacher
-from distill.targets.shard import row_digest
 from distill.targets.store import TargetStore
 from distill.trainer import ICLDistillTrainer
 from lm_eval_tasks.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
 SETTINGS = {
     "benchmark": "gsm8k", "data": "sample", "num_fewshot": "2", "eval_rows": "3", "max_train_rows": "8",
     "dtype": "float32", "use_peft": "true", "lora_r": "4", "lora_dropout": "0.0",
@@ -238,47 +236,6 @@ def test_more_entries_than_the_vocabulary_has_means_all(sharp_dir, tmp_path):
     assert column(ours, "loss") == pytest.approx(column(online, "loss"), rel=3e-4)
 
 
-def start(folder, words, processes=1):
-    launcher = [sys.executable]
-    if processes > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    command = [*launcher, "-m", "distill.cli", "cache-teacher", *words, "--teacher_targets", str(folder)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_bytes_and_two_processes_write_them_too(sharp_dir, tmp_path):
-    words = [*options(sharp_dir, max_train_rows="40"), "--rows_per_shard", "1"]
-    runs = {"whole": start(tmp_path / "whole", words), "two": start(tmp_path / "two", words, processes=2)}
-    killed = start(tmp_path / "killed", words)
-    while not (tmp_path / "killed" / "targets-00003.safetensors").is_file() and killed.poll() is None:
-        time.sleep(0.001)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
-    left = contents(tmp_path / "killed")
-    assert json.loads(left["manifest.json"])["complete"] is False
-    assert len(left) < 41
-    with pytest.raises(UserError, match="left unfinished"):
-        TargetStore(tmp_path / "killed")
-    # As if it had died while it wrote a further one.
-    (tmp_path / "killed" / ".targets-00039.safetensors.part").write_bytes(b"half")
-    runs["killed"] = start(tmp_path / "killed", words)
-    for process in runs.values():
-        _, errors = process.communicate(timeout=280)
-        assert process.returncode == 0, errors
-        assert "teacher:" in errors
-    whole = contents(tmp_path / "whole")
-    assert len(whole) == 41
-    assert contents(tmp_path / "killed") == whole
-    assert contents(tmp_path / "two") == whole
-
-
 @pytest.mark.slow
 def test_two_processes_train_from_the_cache_as_one_does(sharp_dir, cached, tmp_path):
     output = tmp_path / "two"
@@ -297,18 +254,6 @@ def test_two_processes_train_from_the_cache_as_one_does(sharp_dir, cached, tmp_p
     for name in ("loss", "divergence"):
         values = [entry[name] for entry in log if name in entry]
         assert values == pytest.approx(column(one, name), rel=1e-4), name
-
-
-def test_a_digest_belongs_to_one_split_of_the_tokens():
-    rows = [{"teacher_prompt_ids": [1, 2], "completion_ids": [3]}]
-    rows += [{"teacher_prompt_ids": [1], "completion_ids": [2, 3]}]
-    assert row_digest(rows[0]) != row_digest(rows[1])
-
-
-def test_vllm_is_refused_what_it_cannot_give(sharp_dir, tmp_path, capsys):
-    pytest.importorskip("vllm", reason="its refusals come when it starts")
-    assert cache(sharp_dir, tmp_path / "x", "--backend", "vllm", objective="topk_mse") == 2
-    assert "topk_mse compares raw logits" in capsys.readouterr().err
 
 
 def test_the_logits_of_the_sharp_model_are_far_apart(sharp_dir):
