@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from pathlib import Path
 
 from distill.report import tables
 from distill.report.collect import Collection
@@ -21,6 +22,7 @@ from distill.report.pairs import (
     gaps_closed,
     zero_and_few_shot,
 )
+from distill.report.reported import reported_tables
 
 Groups = dict[str, list[Entry]]
 """Of one model, by benchmark."""
@@ -48,11 +50,13 @@ class Report:
     Attributes:
         title: Of the page.
         collection: The results.
-        logs: Their rows.
+        run_dirs: Folders of runs, whose `run.yaml` may hold published scores.
+        logs: The results' rows.
     """
 
     title: str
     collection: Collection
+    run_dirs: Sequence[Path] = ()
     logs: RowLogs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +85,7 @@ class Report:
             found += _summary_section(model, groups, self.compared[model], self.logs)
         return [
             *found,
+            *_reported_section(self),
             *_figure_section(self),
             *_training_section(self.collection),
             Section("Diagnostics", [tables.diagnostics_table(self.collection.entries)]),
@@ -146,6 +151,11 @@ def _summary_section(
         parts += ["### ICL gap closed without demonstrations", text]
     heading = f"Section 4 — Summary: distillation gain across benchmarks ({model_name(model)})"
     return _flagged(Section(heading, parts))
+
+
+def _reported_section(report: Report) -> list[Section]:
+    parts = reported_tables(report.run_dirs, report.collection)
+    return [Section("Reported next to reproduced", parts)] if parts else []
 
 
 def _figure_section(report: Report) -> list[Section]:

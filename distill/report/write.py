@@ -29,7 +29,7 @@ def write_report(paths: Sequence[Path], output: Path, title: str) -> list[Path]:
         UserError: see `collect`; or `output` cannot be written.
     """
     check_writable(output / MARKDOWN)
-    report = Report(title, collect(paths))
+    report = Report(title, collect(paths), [path for path in paths if path.is_dir()])
     for section in report.sections:
         for drawing in section.drawings:
             save(drawing, output)
