@@ -103,6 +103,8 @@ def test_installing_adds_the_tasks_and_uninstalling_removes_them(environment, ch
     assert environment.list_tasks(cwd=tmp_path) == NAMES
     assert environment.load_group(cwd=tmp_path) == LOADED
     assert (environment.site / "lm_eval_tasks").exists() is not editable
+    page = environment.site / "distill" / "report" / "html" / "templates" / "report.html.j2"
+    assert page.is_file() is not editable  # the report's files that are no Python
     environment.pip("uninstall", "--yes", "icl-distill")
     assert not environment.stubs.exists()
     assert environment.list_tasks(cwd=tmp_path) == []
