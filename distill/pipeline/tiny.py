@@ -12,6 +12,7 @@ import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,6 +29,10 @@ _TRAINING = {
     "max_train_rows": 8, "eval_rows": 2, "num_fewshot": _SHOTS,
     "max_length": 2048, "teacher_max_length": 4096,
     "max_steps": _STEPS[-1], "save_steps": 1, "logging_steps": 1, "warmup_steps": 0, "report_to": "none",
+}  # fmt: skip
+_LAUNCH = {
+    "compute_environment": "LOCAL_MACHINE", "distributed_type": "NO", "use_cpu": True,
+    "num_processes": 1, "num_machines": 1, "mixed_precision": "no",
 }  # fmt: skip
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 _VOCABULARY = 600
@@ -92,18 +97,7 @@ def build_model(folder: Path) -> None:
     try:
         Qwen3ForCausalLM(config).save_pretrained(building)
         tokenizer.save_pretrained(building)
-        (building / _ACCELERATE).write_text(
-            yaml.safe_dump(
-                {
-                    "compute_environment": "LOCAL_MACHINE",
-                    "distributed_type": "NO",
-                    "use_cpu": True,
-                    "num_processes": 1,
-                    "num_machines": 1,
-                    "mixed_precision": "no",
-                }
-            )
-        )
+        (building / _ACCELERATE).write_text(yaml.safe_dump(_LAUNCH))
         building.chmod(0o755)
         os.replace(building, folder)
     except BaseException:
@@ -127,7 +121,8 @@ def _on_one_device(condition: Condition, number: int) -> Condition:
     return dataclasses.replace(condition, devices=(number,)) if condition.devices else condition
 
 
-def _tokenizer():  # type: ignore[no-untyped-def]  # transformers has no types here
+def _tokenizer() -> Any:
+    """Byte-level BPE of the sample's words, with Qwen3's chat template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
