@@ -20,7 +20,13 @@ _REMADE = ("backend", "rows_per_shard", "rows")
 
 
 class Backend(Protocol):
-    """A teacher that has been loaded."""
+    """A teacher that has been loaded.
+
+    Attributes:
+        batch_size: Rows that it takes at once.
+    """
+
+    batch_size: int
 
     def score(self, rows: Sequence[Row]) -> list[RowTargets]:
         """The targets of `rows`, in their order."""
@@ -75,7 +81,8 @@ def cache_targets(
         write_manifest(folder, plan)
     state.wait_for_everyone()
     missing = [number for number in range(shards) if not _whole(shard_path(folder, number))]
-    mine = missing[state.process_index :: state.num_processes]
+    # By number, not by place in the list: another process may have written one before this one looked.
+    mine = [number for number in missing if number % state.num_processes == state.process_index]
     _write(rows, folder, mine, load, rows_per_shard, done=len(rows) - _count(missing, rows, rows_per_shard))
     state.wait_for_everyone()
     manifest = plan | _figures(folder, shards) | {"complete": True, "versions": versions()}
@@ -128,10 +135,10 @@ def _write(
         for number in numbers:
             members = rows[number * rows_per_shard : (number + 1) * rows_per_shard]
             found: list[RowTargets] = []
-            step = max(1, min(len(members), 32))
-            for start in range(0, len(members), step):
-                found += teacher.score(members[start : start + step])
-                bar.update(len(members[start : start + step]) * state.num_processes)
+            for start in range(0, len(members), teacher.batch_size):
+                batch = members[start : start + teacher.batch_size]
+                found += teacher.score(batch)
+                bar.update(min(len(batch) * state.num_processes, len(rows) - bar.n))
             write_shard(shard_path(folder, number), members, found)
 
 

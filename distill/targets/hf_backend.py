@@ -21,9 +21,6 @@ from lm_eval_tasks.errors import UserError
 class HfBackend:
     """The teacher of a training run, without its student."""
 
-    name = "hf"
-    log_normalizer = True
-
     def __init__(self, run: Run) -> None:
         """Load the teacher.
 
@@ -39,18 +36,12 @@ class HfBackend:
         self._collator = DistillCollator.of(run.tokenizer)
         self._top_k = args.top_k
         self._chunk_tokens = args.loss_chunk_tokens
-        self._batch_size = args.per_device_eval_batch_size
+        self.batch_size = args.per_device_eval_batch_size
         self._device = model.get_input_embeddings().weight.device
         self._autocast = torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else None
 
     def score(self, rows: Sequence[Row]) -> list[RowTargets]:
         """The targets of `rows`, in their order."""
-        found = []
-        for start in range(0, len(rows), self._batch_size):
-            found += self._score_batch(rows[start : start + self._batch_size])
-        return found
-
-    def _score_batch(self, rows: Sequence[Row]) -> list[RowTargets]:
         batch = {name: value.to(self._device) for name, value in self._collator(rows).items()}
         # As the trainer does: the teacher runs under the training's mixed precision.
         with torch.autocast(self._device.type, self._autocast, enabled=self._autocast is not None):

@@ -21,8 +21,7 @@ from lm_eval_tasks.errors import UserError
 class VllmBackend:
     """A teacher served by vLLM in this process."""
 
-    name = "vllm"
-    log_normalizer = False
+    batch_size = 256  # enough to keep the engine busy
 
     def __init__(self, run: Run, engine_args: Mapping[str, Any]) -> None:
         """Start the engine.
