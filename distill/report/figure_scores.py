@@ -90,6 +90,8 @@ def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
         axes.axhline(rate, color=BASE_COLOUR, linestyle=dashes, linewidth=1.2, label=f"base, {k}-shot")
     axes.set_xlabel("Training step")
     axes.set_xticks(_few(steps))
+    if len(steps) == 1:
+        axes.set_xlim(steps[0] - 0.5, steps[0] + 0.5)
     axes.set_ylabel(f"{metric_column(primary)} (%)")
     axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])  # a marker at 0 is whole
     axes.grid(alpha=0.25)
@@ -97,7 +99,8 @@ def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
 
 
 def _draw_gains(axes: Axes, compared: Sequence[Comparison]) -> None:
-    names = in_order(line.second["condition"] for line in compared if line.second["step"] is not None)
+    entries = [entry for line in compared for entry in (line.first, line.second)]
+    names = in_order(entry["condition"] for entry in trained_entries(entries))
     places: list[float] = []
     labels = []
     for number, line in enumerate(compared):

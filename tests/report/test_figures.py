@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from distill.report.collect import collect
@@ -58,6 +59,8 @@ def test_gains_are_the_paired_differences(run_dir):
     labels = [label.get_text() for label in axes.get_yticklabels()]
     widths = dict(zip(labels, (bar.get_width() for bar in axes.patches), strict=True))
     assert widths["GSM8K: online_v1 step 1000"] == pytest.approx(100 * (937 - 831) / 1319)
+    # A condition has one colour in all panels: the baseline's is not here.
+    assert {to_hex(bar.get_facecolor()).upper() for bar in axes.patches} == {bar_style(1)["facecolor"]}
     assert widths["IFEval: online_v1 step 1000"] == pytest.approx(100 * (208 - 228) / 541)
 
 

@@ -27,8 +27,12 @@
     return text.replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)));
   }
 
+  // Long names of instructions may break behind their colons and underscores.
+  const breakable = (words) =>
+    words.split(/(?<=[:_])/).flatMap((part) => [part, document.createElement("wbr")]);
+
   const verdict = (right, words) =>
-    make("span", right ? "verdict right" : "verdict wrong", `${right ? "✓" : "✗"} ${words}`);
+    make("span", right ? "verdict right" : "verdict wrong", right ? "✓ " : "✗ ", ...breakable(words));
 
   // Places of the subjects whose conditions are not filtered out.
   function places(group) {
