@@ -10,14 +10,16 @@ VENV="${1:-.venv-environment}"
 PYTHON="${PYTHON:-python3}"
 STAMP="$VENV/.installed"
 
-if [ -e "$STAMP" ] && [ -z "$(find pyproject.toml hatch_build.py environments/ifeval/pyproject.toml -newer "$STAMP")" ]; then
+if [ -e "$STAMP" ] && [ -z "$(find pyproject.toml hatch_build.py environments/ifeval/{pyproject.toml,hatch_build.py} -newer "$STAMP")" ]; then
   echo "$VENV is up to date"
   exit 0
 fi
 test -x "$VENV/bin/python" || "$PYTHON" -m venv "$VENV"
 pip() { "$VENV/bin/python" -m pip -qq --disable-pip-version-check "$@"; }
 pip install --upgrade "pip>=24"
-pip install "verifiers==0.3.1" "pytest>=8.3,<10" "uv>=0.9,<0.14" -e . -e environments/ifeval
+pip install "verifiers==0.3.1" "pytest>=8.3,<10" "uv>=0.9,<0.14" -e environments/ifeval
+# The step before brought a copy of this checkout; editable, an edit counts at once.
+pip install --no-deps -e .
 if pip show torch >/dev/null 2>&1; then
   echo "environments/ifeval must not bring torch" >&2
   exit 1

@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 LIMIT="${LIMIT:-8}" MAX_GEN_TOKS="${MAX_GEN_TOKS:-32}" OUT="${OUT:-$(mktemp -d)}"
+mkdir -p "$OUT"
 DATA="${ICL_DATA_DIR:-../shared/data}"
 test -d "$DATA" || DATA=sample
 VLLM_VENV="${VLLM_VENV:-.venv-vllm}"
