@@ -6,6 +6,7 @@ from trl import SFTConfig
 
 from distill.fused import OBJECTIVES, Objective
 from distill.generation.config import GenerationArguments
+from distill.kernels import LOSS_KERNELS, check_kernel
 from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
 from lm_eval_tasks.errors import check as _check
@@ -119,6 +120,13 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
     loss_chunk_tokens: int = field(
         default=128, metadata={"help": "Answer tokens whose logits exist at the same time."}
     )
+    loss_kernel: str = field(
+        default="fused",
+        metadata={
+            "help": f"Computes the loss: {', '.join(LOSS_KERNELS)}; trl (Triton on GPUs) and liger know the "
+            "objective jsd only."
+        },
+    )
     ddp_find_unused_parameters: bool | None = field(
         default=False, metadata={"help": "The loss reaches every trained parameter, so DDP need not search."}
     )
@@ -150,6 +158,7 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
         _check(0 <= self.beta <= 1, "beta", self.beta, "give a number from 0 to 1")
         _check(self.temperature > 0, "temperature", self.temperature, "give a positive number")
         _check(self.loss_chunk_tokens > 0, "loss_chunk_tokens", self.loss_chunk_tokens, "give 1 or more")
+        check_kernel(self.loss_kernel, self.objective)
         self.check_generation(self.distill_weight)
         for name in ("packing", "padding_free", "assistant_only_loss"):
             _check(

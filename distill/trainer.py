@@ -19,9 +19,10 @@ from distill.collator import IGNORED, Batch, DistillCollator, assert_aligned
 from distill.config import ICLDistillConfig
 from distill.demo_model import resolve_model
 from distill.forward import answer_states, check_head, head_of, line_config
-from distill.fused import ObjectiveSums, fused_objective
+from distill.fused import ObjectiveSums
 from distill.generation.build import build_on_policy
 from distill.generation.on_policy import COUNTED, GENERATED, OnPolicy, generation_means
+from distill.kernels import objective_sums
 from distill.targets.batch import CachedTeacher
 from distill.targets.store import TargetStore
 from distill.teacher import Teacher
@@ -159,12 +160,13 @@ class ICLDistillTrainer(SFTTrainer):
         # A generated answer is not gold: there is no cross-entropy to learn from.
         objective = replace(self.objective, ce_weight=0.0) if GENERATED in inputs else self.objective
         with self.accelerator.autocast():
-            sums = fused_objective(
+            sums = objective_sums(
                 hidden,
                 head_of(self.head),
                 labels[labels != IGNORED],
                 self.teacher.targets(inputs),
                 objective,
+                kernel=self.args.loss_kernel,
                 chunk_tokens=self.args.loss_chunk_tokens,
             )
         self._count(sums, inputs)

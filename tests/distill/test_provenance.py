@@ -10,7 +10,7 @@ from distill.config import DataArguments, ICLDistillConfig
 from distill.provenance import FILE, SHAPES_WEIGHTS, check_same_run, describe
 from lm_eval_tasks.errors import UserError
 
-MAY_CHANGE = {"shared_prefix", "loss_chunk_tokens", "ddp_find_unused_parameters"}
+MAY_CHANGE = {"shared_prefix", "loss_chunk_tokens", "loss_kernel", "ddp_find_unused_parameters"}
 """Our own keys that alter speed and memory alone; `vllm_` keys say where the engine runs."""
 
 
