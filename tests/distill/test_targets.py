@@ -118,8 +118,9 @@ def test_a_batch_is_aligned_in_any_order(store):
     stored, rows, found = store
     for order in ([2, 0, 1], [1], [0, 2]):
         batch = DistillCollator(0, stored)([rows[i] for i in order])
-        expected = np.concatenate([found[i].indices for i in order])
-        assert batch["target_indices"].tolist() == expected.tolist()
+        for name in ("indices", "log_probs", "tail_mass", "log_normalizer"):
+            expected = np.concatenate([getattr(found[i], name) for i in order])
+            assert batch[f"target_{name}"].tolist() == expected.tolist(), name
         assert not any(name.startswith("teacher_") for name in batch)
         assert_aligned(batch)
         batch["labels"][0] = IGNORED
