@@ -8,6 +8,7 @@ from lm_eval_tasks.datasets import BENCHMARKS, load_evaluation, load_pool, load_
 from lm_eval_tasks.demonstrations import DEFAULT_SEED, DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.overlap import KINDS, Passage, Settings, find_duplicates, find_overlap
+from lm_eval_tasks.rlvr_data import load_rlvr
 from lm_eval_tasks.schemas import Example
 
 OVERLAP_FILE = "overlap.json"
@@ -17,17 +18,21 @@ SCHEMA_VERSION = 1
 TRAINING = "training rows"
 EVALUATED = "evaluated rows"
 SHOWN = "demonstrations shown"
+RLVR = "RLVR-IFeval training rows"
 
 _SHOWN_CHARACTERS = 70
 
 
-def data_overlap(benchmarks: Sequence[str], data: str | None, settings: Settings) -> dict[str, Any]:
+def data_overlap(
+    benchmarks: Sequence[str], data: str | None, settings: Settings, *, rlvr: bool = False
+) -> dict[str, Any]:
     """Compare training rows, demonstrations and evaluated rows of each benchmark.
 
     Args:
         benchmarks: Names of benchmarks.
         data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
         settings: What counts as overlap.
+        rlvr: Compare the training rows of RLVR-IFeval with each benchmark's evaluated rows as well.
 
     Returns:
         A JSON value: `schema`, `schema_version`, `source`, `settings`, and under `benchmarks` by name:
@@ -38,6 +43,11 @@ def data_overlap(benchmarks: Sequence[str], data: str | None, settings: Settings
         UserError: the evaluated rows cannot be loaded, or a row is malformed.
     """
     found = {benchmark: _of_benchmark(benchmark, data, settings) for benchmark in benchmarks}
+    if rlvr:
+        rows = [Passage(row.where, row.question) for row in load_rlvr(data).train]
+        for benchmark in benchmarks:
+            tested = _passages(load_evaluation(benchmark, data))
+            found[benchmark]["comparisons"].append(_compare(RLVR, rows, EVALUATED, tested, settings))
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -94,13 +104,18 @@ def _of_benchmark(benchmark: str, data: str | None, settings: Settings) -> dict[
         sides.append((name, without_overlap(training, shown)[0], SHOWN, shown))
     return {
         "comparisons": [
-            {"learned": learned, "tested": against}
-            | asdict(find_overlap(_passages(rows), _passages(others), settings))
+            _compare(learned, _passages(rows), against, _passages(others), settings)
             for learned, rows, against, others in sides
         ],
         "repeats": find_duplicates(_passages(training)),
         "notes": notes,
     }
+
+
+def _compare(
+    learned: str, rows: Sequence[Passage], tested: str, others: Sequence[Passage], settings: Settings
+) -> dict[str, Any]:
+    return {"learned": learned, "tested": tested} | asdict(find_overlap(rows, others, settings))
 
 
 def _passages(examples: Iterable[Example]) -> list[Passage]:

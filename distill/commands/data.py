@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     overlap.add_argument("--task", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS))
     overlap.add_argument("--ngram", type=int, default=13, help="words in a row that count as shared")
     overlap.add_argument("--threshold", type=float, default=0.8, help="share of the words of a near copy")
+    overlap.add_argument("--rlvr", action="store_true", help="compare RLVR-IFeval's rows with them as well")
     overlap.add_argument("--output", type=Path, help="JSON file for all pairs")
     for action in (check, preview, overlap):
         action.add_argument("--data", help="hub, sample or a folder; default: ICL_DATA_DIR, else hub")
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         print(make_ifeval(args.prompts, args.responses, args.output))
         return 0
     if args.action == "overlap":
-        found = data_overlap(args.task, args.data, Settings(ngram=args.ngram, threshold=args.threshold))
+        settings = Settings(ngram=args.ngram, threshold=args.threshold)
+        found = data_overlap(args.task, args.data, settings, rlvr=args.rlvr)
         print(overlap_table(found))
         if args.output:
             write_json(args.output, found)

@@ -20,6 +20,9 @@ MARK = "ICL_DISTILL_RUN"
 GRACE = 10.0
 """Seconds that a process has between SIGTERM and SIGKILL."""
 
+PATIENCE = 3.0
+"""Seconds that processes of an earlier run, killed a moment ago, have to be gone."""
+
 
 def start(
     command: Sequence[str], output_dir: Path, *, env: Mapping[str, str], log: IO[bytes] | None = None
@@ -48,12 +51,13 @@ def living(output_dir: Path) -> list[psutil.Process]:
 
 
 def check_alone(output_dir: Path) -> None:
-    """See that nothing else writes into the folder.
+    """See that nothing else writes into the folder; what is just ending gets a moment to do so.
 
     Raises:
         UserError: processes of a run into the same folder are at work.
     """
-    if found := living(output_dir):
+    _, found = psutil.wait_procs(living(output_dir), timeout=PATIENCE)
+    if found:
         ids = " ".join(str(process.pid) for process in found)
         raise UserError(
             f"{output_dir}: processes of another `icl-distill run` into this folder are still at work. Wait "

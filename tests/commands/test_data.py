@@ -58,6 +58,21 @@ def test_overlap_names_planted_rows_and_repeats(tmp_path, capsys):
     assert found["repeats"] == [["3", "12"]]
 
 
+def test_overlap_compares_the_rows_of_rlvr_too(tmp_path, capsys):
+    (tmp_path / "rlvr_ifeval").mkdir()
+    truth = json.dumps({"func_name": "validate_lowercase"})
+    rows = [
+        {"messages": [{"role": "user", "content": text}], "ground_truth": truth}
+        for text in ("Write a line in lower case.", "How many legs have nine hens and two cows together?")
+    ]
+    path = tmp_path / "rlvr_ifeval" / "train.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows * 2))
+    write_rows(tmp_path / "gsm8k" / "test.jsonl", ["How many legs have nine hens and two cows together?"])
+    assert main(["data", "overlap", "--rlvr", "--task", "gsm8k", "--data", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "gsm8k: exact (100%): RLVR-IFeval training rows" in printed and "legs have nine hens" in printed
+
+
 def test_overlap_goes_on_without_training_rows(tmp_path, capsys):
     write_rows(tmp_path / "gsm8k" / "test.jsonl", ["A question?"])
     assert main(["data", "overlap", "--task", "gsm8k", "--data", str(tmp_path)]) == 0
