@@ -74,8 +74,11 @@ def report(folder: Path) -> list[tuple[bool, str]]:
     text = (folder / "report.md").read_text(encoding="utf-8")
     sections = [f"Section {number}" for number in (1, 3, 4)]
     figures = list(folder.glob("*.png"))
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    whole = page.count('role="img"') >= 8 and 'id="prompts"' in page and page.rstrip().endswith("</html>")
     return [
         *((section in text, f"{section} is there") for section in sections),
+        (whole, f"one HTML page with figures and samples, {len(page) / 1000:.0f} kB"),
         (len(figures) >= 1 and figures[0].stat().st_size > 10_000, f"figures: {[f.name for f in figures]}"),
     ]
 
