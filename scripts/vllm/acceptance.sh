@@ -2,7 +2,9 @@
 # vLLM on CPUs for real: agreement with transformers, prefix caching, a LoRA adapter. Needs an idle machine:
 # vLLM binds its threads to the cores.
 #
-#   bash scripts/vllm/acceptance.sh          # LIMIT=8 MAX_GEN_TOKS=32 OUT=folder VLLM_VENV=folder MODEL=folder
+#   bash scripts/vllm/acceptance.sh          # after `make install`
+#
+# LIMIT=8 MAX_GEN_TOKS=32; OUT, VLLM_VENV, DEV_VENV and MODEL name folders.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 LIMIT="${LIMIT:-8}" MAX_GEN_TOKS="${MAX_GEN_TOKS:-32}" OUT="${OUT:-$(mktemp -d)}"
@@ -11,12 +13,14 @@ DATA="${ICL_DATA_DIR:-../shared/data}"
 test -d "$DATA" || DATA=sample
 VLLM_VENV="${VLLM_VENV:-.venv-vllm}"
 BIN="$VLLM_VENV/bin"
+# Of `make install`: builds the embedded model, and has what lm-eval's own IFEval scorer needs.
+DEV_BIN="${DEV_VENV:-.venv}/bin"
 step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
 
 step "vLLM's environment"
 bash scripts/vllm/setup.sh "$VLLM_VENV"
 . scripts/vllm/env.sh
-MODEL="${MODEL:-$(.venv/bin/icl-distill demo-model)}"
+MODEL="${MODEL:-$("$DEV_BIN/icl-distill" demo-model)}"
 
 lm_eval() { # TASKS BACKEND OUTPUT FURTHER_MODEL_ARGS FURTHER_OPTIONS
   ICL_DATA_DIR="$DATA" "$BIN/lm_eval" --tasks "$1" --model "$2" --model_args "pretrained=$MODEL,dtype=float32$4" \
@@ -36,7 +40,7 @@ lm_eval ifeval_icl,csqa_icl_mc hf hf "" --batch_size 8 --device cpu
 
 step "agreement, at least 90%"
 "$BIN/python" scripts/vllm/compare.py "$MODEL" "$OUT/vllm" "$OUT/hf" --at_least 0.9
-"$BIN/python" scripts/vllm/check_builtin.py "$OUT/vllm"
+"$DEV_BIN/python" scripts/vllm/check_builtin.py "$OUT/vllm"
 
 step "an adapter changes the answers"
 "$BIN/python" scripts/vllm/make_adapter.py "$MODEL" "$OUT/adapter"
