@@ -61,18 +61,6 @@ def test_loss_and_gradients_equal_a_naive_computation(
         torch.testing.assert_close(grad, expected[name], rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("batch", [1, 2, 4])
-def test_splitting_the_batch_changes_nothing(make_trainer, batch):
-    whole_logs, whole = step(make_trainer())
-    logs, grads = step(
-        make_trainer(per_device_train_batch_size=batch, gradient_accumulation_steps=8 // batch)
-    )
-    for name in ("loss", "ce", "divergence", "top1_agreement", "grad_norm"):
-        assert logs[name] == pytest.approx(whole_logs[name], rel=1e-5), name
-    for name, grad in whole.items():
-        torch.testing.assert_close(grads[name], grad, rtol=1e-4, atol=1e-6)
-
-
 def test_order_and_company_of_rows_change_nothing(make_trainer, data):
     forward, _ = step(make_trainer())
     backward, _ = step(make_trainer(rows=data.train[::-1]))
