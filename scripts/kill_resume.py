@@ -3,9 +3,9 @@
     python scripts/kill_resume.py configs/demo.yaml --n_samples 4 --max_steps 4
 
 Runs `icl-distill run` with the given arguments twice: once to the end; once killed with SIGKILL, process
-group and all, as soon as the last condition trains, again when the first checkpoint has been evaluated,
-then to the end. Every results file without times and dates, every logged answer and the report's tables must
-be equal.
+group and all, in the midst of the last training, again when the last sweep's first checkpoint has been
+evaluated, then to the end. Every results file without times and dates, every logged answer, every adapter and
+the report's tables must be equal.
 """
 
 import argparse
@@ -35,10 +35,10 @@ def main() -> int:
     command = [sys.executable, "-m", "distill.cli", "run", str(args.config), *options, "--output_dir"]
     whole, killed = work / "whole", work / "killed"
     subprocess.run([*command, str(whole)], check=True)
-    last = sorted(whole.glob("*/*/provenance.json"), key=lambda path: path.stat().st_mtime)[-1]
+    training = training_mark(whole)
     results = sorted(whole.glob("*/results.json"), key=lambda path: path.stat().st_mtime)[-1]
     kills = [
-        kill_when(killed / last.relative_to(whole), [*command, str(killed)], args.delay),
+        kill_when(killed / training.relative_to(whole), [*command, str(killed)], args.delay),
         kill_when(killed / results.relative_to(whole), [*command, str(killed)], 0.0),
     ]
     for text in kills:
@@ -48,6 +48,13 @@ def main() -> int:
     for holds, text in checks:
         print(f"{'ok  ' if holds else 'FAIL'} {text}")
     return 0 if all(holds for holds, _ in checks) else 1
+
+
+def training_mark(whole: Path) -> Path:
+    """What is there in the midst of the last training: its first checkpoint, if it is not its last too."""
+    run = max(whole.glob("*/*/provenance.json"), key=lambda path: path.stat().st_mtime)
+    steps = sorted(int(path.name.partition("-")[2]) for path in run.parent.glob("checkpoint-*"))
+    return run.parent / f"checkpoint-{steps[0]}" / "trainer_state.json" if len(steps) > 1 else run
 
 
 def kill_when(path: Path, command: list[str], delay: float) -> str:
@@ -63,8 +70,7 @@ def kill_when(path: Path, command: list[str], delay: float) -> str:
         raise SystemExit(f"the run was over {delay} s after {path} was there; give a smaller --delay")
     records = [read(record) | {"name": record.stem} for record in (folder_of(command) / ".stages").iterdir()]
     stages = " and ".join(record["name"] for record in records if not record["finished"])
-    steps = sorted(path.parent.name for path in path.parent.glob("checkpoint-*/trainer_state.json"))
-    return f"killed in {stages} ({', '.join(steps) or 'no'} checkpoint beside {path.name})"
+    return f"killed in {stages}, {delay:.0f} s after {path.relative_to(folder_of(command))} was there"
 
 
 def folder_of(command: list[str]) -> Path:
@@ -75,7 +81,7 @@ def folder_of(command: list[str]) -> Path:
 def compare(whole: Path, killed: Path) -> list[tuple[bool, str]]:
     """Everything that the report's numbers come from, and its tables."""
     found = []
-    for path in sorted(whole.glob("*/*.json")) + sorted(whole.glob("*/*/divergence.json")):
+    for path in sorted([*whole.glob("[!.]*/*.json"), *whole.glob("[!.]*/*/divergence.json")]):
         if path.parts[len(whole.parts)] in ("report", "tiny_model"):
             continue
         ours, theirs = (stable(read(folder / path.relative_to(whole)), folder) for folder in (killed, whole))

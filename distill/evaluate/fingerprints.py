@@ -77,4 +77,8 @@ def _stable_config(path: Path) -> bytes:
         return path.read_bytes()
     for name in ("_name_or_path", "transformers_version", "base_model_name_or_path", "peft_version"):
         config.pop(name, None)
+    # PEFT keeps these names in a set, and writes them in another order in each process.
+    for name in ("target_modules", "modules_to_save"):
+        if isinstance(config.get(name), list):
+            config[name] = sorted(config[name])
     return json.dumps(config, sort_keys=True).encode()

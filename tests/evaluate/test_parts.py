@@ -72,6 +72,16 @@ def test_a_fingerprint_is_of_content_not_of_place(tiny, tmp_path):
     assert model_fingerprint(copy) != model_fingerprint(tiny)
 
 
+def test_a_fingerprint_does_not_hang_on_the_order_that_peft_writes_names_in(tmp_path):
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    prints = []
+    for names in (["q_proj", "v_proj"], ["v_proj", "q_proj"], ["v_proj"]):
+        (folder / "adapter_config.json").write_text(json.dumps({"r": 4, "target_modules": names}))
+        prints.append(model_fingerprint(folder))
+    assert prints[0] == prints[1] != prints[2]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -34,7 +34,8 @@ def runs(tmp_path_factory):
 def test_a_run_killed_in_training_and_in_the_sweep_ends_with_the_same_tables(runs):
     _, done = runs
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "killed in train-gsm8k-" in done.stdout and "killed in eval-gsm8k" in done.stdout
+    assert "killed in train-gsm8k-" in done.stdout and "checkpoint-1/trainer_state.json" in done.stdout
+    assert "killed in eval-gsm8k, 0 s after gsm8k/results.json" in done.stdout
     assert "FAIL" not in done.stdout and done.stdout.count("ok  ") >= 7
 
 
