@@ -15,7 +15,7 @@ from distill.pipeline.reported import read_reported
 ROOT = Path(__file__).parents[2]
 PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-SECONDS = 560
+SECONDS = 1200
 
 
 @pytest.fixture(scope="module")
