@@ -166,8 +166,10 @@ def _chunk(
     targets = teacher if isinstance(teacher, TopK) else teacher.head.logits(teacher.hidden)
     teacher_top = _likeliest(targets)
     agreement = (student.argmax(-1) == teacher_top).sum()
-    ce, ce_grad = losses.cross_entropy(student, labels)
     divergence, grad = objective.divergence(student, targets)
+    # Cross-entropy comes after the divergence's temporaries, which are the most memory that there is.
+    del targets
+    ce, ce_grad = losses.cross_entropy(student, labels)
     if objective.distill_weight != 1:
         grad.mul_(objective.distill_weight)
     if objective.ce_weight:
