@@ -31,13 +31,15 @@ def run_stages(stages: Sequence[Stage], output_dir: Path, *, force: Sequence[str
     interrupted (Ctrl-C, SIGTERM, SIGHUP), every process that it started ends as well.
 
     Raises:
-        UserError: a stage failed; what was finished is kept.
+        UserError: a file that a stage needs is missing, seen before anything runs; or a stage failed, and
+            what was finished is kept.
         KeyboardInterrupt: interrupted.
     """
     known = [stage.name for stage in stages]
     for name in force:
         if name not in known:
             raise UserError(f"--force {name}: there is no such stage; this run has {', '.join(known)}.")
+    _check_inputs(stages, output_dir)
     (output_dir / _RECORDS).mkdir(parents=True, exist_ok=True)
     prints: dict[str, str] = {}
     number = 0
@@ -82,12 +84,19 @@ def stage_fingerprint(stage: Stage, prints: dict[str, str]) -> str:
     """A digest of everything that decides a stage's result; where it runs does not."""
     digest = hashlib.sha256(json.dumps([__version__, stage.command[1:]]).encode())
     for path in stage.inputs:
-        if not path.is_file():
-            raise UserError(f"{path} does not exist; stage {stage.name} needs it. Mend the run file.")
         digest.update(path.read_bytes())
     for name in stage.after:
         digest.update(prints[name].encode())
     return digest.hexdigest()[:16]
+
+
+def _check_inputs(stages: Sequence[Stage], output_dir: Path) -> None:
+    """See that what the stages read is there, but for what they write themselves."""
+    written = output_dir.resolve()
+    for stage in stages:
+        for path in stage.inputs:
+            if not path.is_file() and written not in path.resolve().parents:
+                raise UserError(f"{path} does not exist; stage {stage.name} needs it. Mend the run file.")
 
 
 def _is_open(job: Job, output_dir: Path, *, forced: bool) -> bool:

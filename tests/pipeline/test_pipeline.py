@@ -56,6 +56,14 @@ def test_a_failing_stage_keeps_what_was_before_and_goes_on_with_its_own_files(tm
     assert json.loads((tmp_path / ".stages" / "second.json").read_text())["finished"] is False
 
 
+def test_a_missing_file_is_named_before_anything_runs(tmp_path):
+    first = appending(tmp_path, "first")
+    second = dataclasses.replace(appending(tmp_path, "second"), inputs=(tmp_path.parent / "nowhere.yaml",))
+    with pytest.raises(UserError, match=r"nowhere\.yaml does not exist; stage second needs it"):
+        run_stages([first, second], tmp_path)
+    assert not first.output.exists()
+
+
 def test_the_demo_covers_overlap_gap_training_evaluation_and_report(tmp_path):
     config = load_run_config(CONFIGS / "demo.yaml")
     (tmp_path / "run.yaml").touch()
