@@ -145,6 +145,22 @@ def test_sft_trains_on_the_same_rows_and_is_measured_alike(distilled, base, tmp_
     assert values(sft, "loss")[0] == pytest.approx(values(online, "ce")[0], rel=1e-4)
 
 
+@pytest.mark.parametrize("control", ["zero", "shuffled"])
+def test_controls_are_one_option_and_measured_against_the_real_teacher(
+    distilled, base, overlay, tmp_path, control
+):
+    files = ["--base_config", base, "--config", overlay, "--output_dir", tmp_path]
+    launch("trl_recipes/distill.py", *files, "--demonstrations", control)
+    steps, real = (
+        json.loads((folder / "divergence.json").read_text())["steps"] for folder in (tmp_path, distilled[0])
+    )
+    assert steps["0"] == real["0"]
+    assert steps["2"]["kl_teacher"] != real["2"]["kl_teacher"]
+    record = json.loads((tmp_path / "provenance.json").read_text())["data"]
+    assert record["demonstrations"] == control
+    assert record["train"]["rows"] == SETTINGS["max_train_rows"]
+
+
 def test_a_launcher_is_a_module_as_well_and_complains_in_one_paragraph(base, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text("objectiv: jsd\n")
