@@ -8,6 +8,7 @@ from pathlib import Path
 from distill.report import tables
 from distill.report.collect import Collection
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
+from distill.report.contamination import overlap_parts
 from distill.report.figure import Drawing
 from distill.report.figure_lengths import response_lengths
 from distill.report.figure_scores import accuracy_by_step, gains
@@ -50,7 +51,7 @@ class Report:
     Attributes:
         title: Of the page.
         collection: The results.
-        run_dirs: Folders of runs, whose `run.yaml` may hold published scores.
+        run_dirs: Folders of runs, which may hold published scores (`run.yaml`) and `overlap.json`.
         logs: The results' rows.
     """
 
@@ -88,6 +89,7 @@ class Report:
             *_reported_section(self),
             *_figure_section(self),
             *_training_section(self.collection),
+            *_overlap_section(self),
             Section("Diagnostics", [tables.diagnostics_table(self.collection.entries)]),
             Section("Provenance", [_provenance(self.collection), _software(self.collection.entries)]),
         ]
@@ -156,6 +158,11 @@ def _summary_section(
 def _reported_section(report: Report) -> list[Section]:
     parts = reported_tables(report.run_dirs, report.collection)
     return [Section("Reported next to reproduced", parts)] if parts else []
+
+
+def _overlap_section(report: Report) -> list[Section]:
+    parts = overlap_parts(report.run_dirs)
+    return [Section("Overlap of training and evaluation", parts)] if parts else []
 
 
 def _figure_section(report: Report) -> list[Section]:
