@@ -1,4 +1,4 @@
-"""vLLM's prompt log-probabilities -> targets; docs/cached_targets.md has the run on a real engine."""
+"""vLLM's prompt log-probabilities -> targets."""
 
 from types import SimpleNamespace
 
