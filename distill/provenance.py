@@ -97,6 +97,6 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[st
                 yield f"{name} {theirs!r}, and this one has {ours!r}"
             continue
         # A setting that an earlier version did not know cannot be compared.
-        for key in theirs or {}:
-            if theirs[key] != ours.get(key):
-                yield f"{key} {theirs[key]!r}, and this one has {ours.get(key)!r}"
+        for key, value in (theirs or {}).items():
+            if value != ours.get(key):
+                yield f"{key} {value!r}, and this one has {ours.get(key)!r}"
