@@ -14,6 +14,13 @@ make demo DEMO_ARGS="--output_dir $WORK/demo --n_samples 4 --max_steps 4"
 make demo DEMO_ARGS="--output_dir $WORK/demo --n_samples 4 --max_steps 4" | tee "$WORK/second.log"
 test "$(grep -c 'up to date' "$WORK/second.log")" = 10
 
+step "a run file killed in training and in the sweep ends with an uninterrupted run's tables"
+OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 "$BIN/python" scripts/kill_resume.py configs/paper/gsm8k_qwen8b.yaml --scale tiny --work "$WORK/kill_resume" \
+  >"$WORK/kill_resume.log" 2>&1 || { tail -50 "$WORK/kill_resume.log"; exit 1; }
+grep -E "^(ok|killed)" "$WORK/kill_resume.log"
+grep -q "killed in train-gsm8k-.*checkpoint-1/trainer_state.json" "$WORK/kill_resume.log"
+grep -q "killed in eval-gsm8k" "$WORK/kill_resume.log"
+
 step "two processes over gloo"
 ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 "$BIN/torchrun" --nproc_per_node 2 trl_recipes/distill.py \
   --base_config configs/demo_gsm8k.yaml --config configs/demo_online_v1.yaml \

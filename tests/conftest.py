@@ -27,6 +27,11 @@ TEMPLATES = {
 }
 
 
+def pytest_collection_modifyitems(items):
+    """The longest tests first, so that two processes end at about the same time."""
+    items.sort(key=lambda item: "slow" not in item.keywords)
+
+
 def _train_tokenizer():
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

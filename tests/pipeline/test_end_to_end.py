@@ -1,4 +1,4 @@
-"""Whole runs on a tiny model: real stages in real processes, killed and resumed."""
+"""A whole run on a tiny model, in real processes; `scripts/kill_resume.py` kills and resumes one."""
 
 import json
 import os
@@ -18,30 +18,15 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 SECONDS = 1200
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A run of a paper file at tiny scale, and one that was killed twice; and what was printed."""
-    work = tmp_path_factory.mktemp("kill_resume")
-    words = [ROOT / "scripts" / "kill_resume.py", ROOT / "configs" / "paper" / "gsm8k_qwen8b.yaml"]
+@pytest.mark.slow
+def test_a_paper_run_at_tiny_scale_has_every_part(tmp_path):
+    folder = tmp_path / "run"
+    words = [ROOT / "configs" / "paper" / "gsm8k_qwen8b.yaml", "--scale", "tiny", "--output_dir", folder]
     done = subprocess.run(
-        [sys.executable, *map(str, words), "--scale", "tiny", "--work", str(work)],
+        [sys.executable, "-m", "distill.cli", "run", *map(str, words)],
         capture_output=True, text=True, timeout=SECONDS, env=ENVIRONMENT, cwd=ROOT,
     )  # fmt: skip
-    return work, done
-
-
-@pytest.mark.slow
-def test_a_run_killed_in_training_and_in_the_sweep_ends_with_the_same_tables(runs):
-    _, done = runs
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "killed in train-gsm8k-" in done.stdout and "checkpoint-1/trainer_state.json" in done.stdout
-    assert "killed in eval-gsm8k, 0 s after gsm8k/results.json" in done.stdout
-    assert "FAIL" not in done.stdout and done.stdout.count("ok  ") >= 7
-
-
-@pytest.mark.slow
-def test_a_paper_run_at_tiny_scale_has_every_part(runs):
-    folder = runs[0] / "whole"
     results = json.loads((folder / "gsm8k" / "results.json").read_text())["results"]
     measured = {(entry["condition"], entry["step"]) for entry in results}
     assert measured == {(name, step) for name in ("baseline", "online_v1") for step in (1, 2)}

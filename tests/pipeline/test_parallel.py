@@ -134,9 +134,11 @@ child = subprocess.Popen([sys.executable, "-c", {grandchild!r}], start_new_sessi
 open({str(tmp_path / "started")!r}, "w")
 child.wait()
 """
+    # A shell may have started the tests in the background, where the interrupt is ignored and stays so.
     runner = f"""
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_parallel import stage
 from distill.pipeline.runner import run_stages
