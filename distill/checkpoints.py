@@ -62,6 +62,12 @@ def last_complete(output_dir: Path) -> Path | None:
     return None
 
 
+def steps_done(checkpoint: str | Path) -> int:
+    """The step of a complete checkpoint."""
+    state = Path(checkpoint) / "trainer_state.json"
+    return int(json.loads(state.read_text(encoding="utf-8"))["global_step"])
+
+
 def incomplete(checkpoint: Path) -> str | None:
     """Why a checkpoint cannot be resumed from, or None if it can.
 

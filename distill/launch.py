@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, TrainerCallback
 from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from distill import provenance
-from distill.checkpoints import clear_storage_errors, resume_path
+from distill.checkpoints import clear_storage_errors, resume_path, steps_done
 from distill.collator import DistillCollator
 from distill.config import DataArguments
 from distill.data import TrainingData, load_training_data
@@ -169,8 +169,13 @@ def train(trainer: SFTTrainer, run: Run) -> None:
     trainer.add_callback(RowCountsCallback(trainer, run.data))
     if run.data.held_out and not getattr(run.args, "teacher_targets", None):
         trainer.add_callback(_divergence_callback(trainer, run))
-    with clear_storage_errors(output_dir):
-        trainer.train(resume_from_checkpoint=checkpoint)
+    if checkpoint is not None and 0 < run.args.max_steps <= steps_done(checkpoint):
+        # The trainer would take one step too many: it looks at max_steps only after a step.
+        if trainer.is_world_process_zero():
+            print(f"{checkpoint}: its step is max_steps ({run.args.max_steps}); nothing is left", flush=True)
+    else:
+        with clear_storage_errors(output_dir):
+            trainer.train(resume_from_checkpoint=checkpoint)
     if run.args.push_to_hub:
         trainer.push_to_hub()
 

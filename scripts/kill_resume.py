@@ -87,10 +87,15 @@ def compare(whole: Path, killed: Path) -> list[tuple[bool, str]]:
         ours, theirs = (stable(read(folder / path.relative_to(whole)), folder) for folder in (killed, whole))
         found.append((ours == theirs, f"{path.relative_to(whole)} is the same"))
     for pattern in ("*/samples/*/*.jsonl", "*/*/checkpoint-*/adapter_model.safetensors"):
-        files = sorted(path.relative_to(whole) for path in whole.glob(pattern))
-        same = [path for path in files if (killed / path).read_bytes() == (whole / path).read_bytes()]
+        files, others = ({path.relative_to(run) for path in run.glob(pattern)} for run in (whole, killed))
+        same = [
+            path for path in files & others if (killed / path).read_bytes() == (whole / path).read_bytes()
+        ]
         found.append(
-            (len(same) == len(files) > 0, f"{len(same)} of {len(files)} files {pattern} are the same")
+            (
+                len(same) == len(files | others) > 0,
+                f"{len(same)} of {len(files | others)} files {pattern} are the same",
+            )
         )
     ours, theirs = tables(killed), tables(whole)
     found.append((ours == theirs and len(theirs) > 10, f"the report's {len(theirs)} table rows are the same"))

@@ -31,7 +31,7 @@ def main(model, output_dir, moment, lora):
         data="sample",
         num_fewshot=2,
         eval_rows=2,
-        max_train_rows=12,
+        max_train_rows=14,  # more than six steps take: max_steps falls within an epoch
         teacher_max_length=2000,
     )
     model_args = ModelConfig(
@@ -78,6 +78,10 @@ class Moments(TrainerCallback):
 
     def on_save(self, args, state, control, **kwargs):
         if state.global_step == FATAL and self._moment == "saved":
+            die()
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self._moment == "trained":
             die()
 
 

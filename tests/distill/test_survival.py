@@ -11,7 +11,7 @@ import pytest
 WORKER = Path(__file__).with_name("survival_worker.py")
 KILLED = (
     "in a step", "evaluated", "adapter_model.safetensors", "ema.safetensors", "optimizer.pt", "scheduler.pt",
-    "rng_state.pth", "trainer_state.json", "saved",
+    "rng_state.pth", "trainer_state.json", "saved", "trained",
 )  # fmt: skip
 FULL = ("limit 50000", "limit 200000")
 """Bytes: the first is smaller than the model, the second than the optimizer's state."""
@@ -44,6 +44,7 @@ def assert_same(run, whole, weights):
         for path in (ours, theirs)
     ]
     assert logs[0] == logs[1]
+    assert sorted(path.name for path in run.iterdir()) == sorted(path.name for path in whole.iterdir())
     assert (run / "divergence.json").read_text() == (whole / "divergence.json").read_text()
 
 
