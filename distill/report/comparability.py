@@ -65,11 +65,22 @@ def grouped(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:
     return groups
 
 
-def _difference(place: str, name: str, group: Sequence[Entry], read: Callable[[Entry], Any]) -> list[str]:
+def difference(place: str, name: str, values: Iterable[tuple[str, Any]]) -> list[str]:
+    """A warning if not all have the same value.
+
+    Args:
+        place: Which scores these are.
+        name: What should be equal.
+        values: Who has which value.
+    """
     by_value: dict[str, list[str]] = {}
-    for entry in group:
-        by_value.setdefault(str(read(entry)), []).append(subject_name(entry))
+    for who, value in values:
+        by_value.setdefault(str(value), []).append(who)
     if len(by_value) < 2:
         return []
     parts = "; ".join(f"{value} for {', '.join(names)}" for value, names in by_value.items())
     return [f"{place}: {name} differs, so these scores do not compare: {parts}."]
+
+
+def _difference(place: str, name: str, group: Sequence[Entry], read: Callable[[Entry], Any]) -> list[str]:
+    return difference(place, name, [(subject_name(entry), read(entry)) for entry in group])

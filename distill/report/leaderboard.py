@@ -1,14 +1,17 @@
-"""Result files of lm-evaluation-harness -> one leaderboard.
+"""Result files of lm-evaluation-harness -> one leaderboard; its fields stand in docs/leaderboard.md.
 
 One entry per model (weights, adapter, revision, dtype, backend), one record per task and way of asking it.
-Counts come from the `samples_*.jsonl` that `--log_samples` writes beside the results.
+Counts, intervals and paired results come from the `samples_*.jsonl` that `--log_samples` writes beside the
+results.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from distill.report.harness_pairs import Answered, comparison_warnings, comparisons
+from distill.report.harness_rows import metrics, read_rows
 from lm_eval_tasks.errors import UserError
 
 Json = dict[str, Any]
@@ -40,21 +43,33 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
 def leaderboard(files: Sequence[Path]) -> Json:
     """Merge result files; of a task that was asked twice in the same way, the later run stays.
 
+    Runs on other rows, such as shards of one task, stay apart.
+
     Raises:
-        UserError: a file is not a result file of the harness.
+        UserError: a file is not a result file of the harness, or its logged rows are not those it counts.
     """
     models: dict[str, Json] = {}
+    answered: list[Answered] = []
     for file in files:
         results = _read(file)
         model = _model(results)
         entry = models.setdefault(json.dumps(_identity(model), sort_keys=True), model | {"tasks": []})
         entry["versions"] |= model["versions"]
-        for record in _records(results, file):
-            entry["tasks"] = [old for old in entry["tasks"] if not _same_question(old, record)]
-            entry["tasks"].append(record)
-    for entry in models.values():
-        entry["tasks"].sort(key=lambda record: (record["task"], record["num_fewshot"] or 0))
-    return {"format": 1, "models": sorted(models.values(), key=lambda entry: entry["model"])}
+        for new in _answers(results, file, entry):
+            answered = [old for old in answered if old.model is not entry or not _replaces(new, old)]
+            answered.append(new)
+    # A base model comes before its adapters.
+    board = sorted(models.values(), key=lambda entry: [value or "" for value in _identity(entry)])
+    places = {id(entry): place for place, entry in enumerate(board)}
+    answered.sort(key=lambda one: (places[id(one.model)], one.record["task"], one.record["num_fewshot"] or 0))
+    for one in answered:
+        one.model["tasks"].append(one.record)
+    return {
+        "format": 1,
+        "models": board,
+        "comparisons": comparisons(answered),
+        "warnings": comparison_warnings(answered),
+    }
 
 
 def _read(file: Path) -> Json:
@@ -75,15 +90,9 @@ def _model(results: Json) -> Json:
     config = results["config"]
     arguments = config.get("model_args")
     arguments = arguments if isinstance(arguments, dict) else {}
-    noted = [
-        task["metadata"].get("versions", {}) for task in results["configs"].values() if task.get("metadata")
-    ]
-    versions = {
-        "lm_eval": results.get("lm_eval_version"),
-        "transformers": results.get("transformers_version"),
-    }
-    for found in noted:
-        versions |= found
+    versions: Json = {}
+    for task in results["configs"].values():
+        versions |= _versions(results, task.get("metadata") or {})
     return {
         "model": str(arguments.get("pretrained") or results.get("model_name") or config.get("model")),
         "adapter": arguments.get("lora_local_path") or arguments.get("peft"),
@@ -91,80 +100,58 @@ def _model(results: Json) -> Json:
         "sha": config.get("model_sha") or None,
         "dtype": arguments.get("dtype") or config.get("model_dtype"),
         "backend": config.get("model"),
-        "versions": {name: version for name, version in versions.items() if version},
+        "versions": versions,
         "config": arguments,
     }
 
 
+def _versions(results: Json, metadata: Json) -> Json:
+    """The harness's, and those that our tasks note; only what is known."""
+    own = {"lm_eval": results.get("lm_eval_version"), "transformers": results.get("transformers_version")}
+    found = own | metadata.get("versions", {})
+    return {name: version for name, version in found.items() if version}
+
+
 def _identity(model: Json) -> list[Any]:
-    return [model[name] for name in ("model", "adapter", "revision", "dtype", "backend")]
+    return [model[name] for name in ("model", "adapter", "revision", "sha", "dtype", "backend")]
 
 
-def _records(results: Json, file: Path) -> Iterator[Json]:
+def _answers(results: Json, file: Path, model: Json) -> Iterator[Answered]:
     """One record per task; groups have no configuration of their own."""
     for task, config in results["configs"].items():
         metadata = config.get("metadata") or {}
-        samples = _samples(file, task)
-        yield {
+        counted = results["n-samples"][task]
+        rows = read_rows(file, task, counted["effective"])
+        record = {
             "task": task,
             "version": results.get("versions", {}).get(task),
             "num_fewshot": results.get("n-shot", {}).get(task),
-            "n": results["n-samples"][task]["effective"],
-            "n_in_split": results["n-samples"][task]["original"],
+            "n": counted["effective"],
+            "n_in_split": counted["original"],
+            "limit": results["config"].get("limit"),
+            "rows": rows.span if rows else None,
             "benchmark": (config.get("dataset_kwargs") or {}).get("benchmark"),
             "asked": {name: metadata[name] for name in _ASKED if name in metadata},
             "generation_kwargs": config.get("generation_kwargs"),
             "chat_template_sha": results.get("chat_template_sha"),
             "system_instruction_sha": results.get("system_instruction_sha"),
-            "metrics": _metrics(results["results"][task], samples),
+            "metrics": metrics(results["results"][task], rows),
             "task_hash": results.get("task_hashes", {}).get(task),
+            "versions": _versions(results, metadata),
             "date": results.get("date"),
             "results_file": str(file),
         }
+        yield Answered.of(model, record, rows)
 
 
-def _same_question(one: Json, other: Json) -> bool:
-    # The hash is over rows and prompts: shards of one task stay apart.
+def _replaces(new: Answered, old: Answered) -> bool:
+    """Whether both are the same question, so that the later answer stands."""
+    one, other = new.record, old.record
     ways = ("task", "num_fewshot", "n", "asked", "generation_kwargs", "chat_template_sha",
             "system_instruction_sha", "task_hash")  # fmt: skip
-    return all(one[name] == other[name] for name in ways)
+    return all(one[name] == other[name] for name in ways) and all(map(_rows_are_known, (one, other)))
 
 
-def _samples(file: Path, task: str) -> list[Json] | None:
-    """The logged rows of a task in the same run, if they were logged."""
-    beside = file.with_name(f"samples_{task}_{file.stem.removeprefix('results_')}.jsonl")
-    if not beside.is_file():
-        return None
-    return [json.loads(line) for line in beside.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-def _metrics(found: Mapping[str, Any], samples: list[Json] | None) -> dict[str, Json]:
-    """Value, standard error and, where rows were logged, how many of how many; null where unknown."""
-    metrics = {}
-    for key, value in found.items():
-        name, comma, filter_name = key.partition(",")
-        if not comma or name.endswith("_stderr"):
-            continue
-        rows = [row for row in samples or [] if row.get("filter", filter_name) == filter_name and name in row]
-        label = name if filter_name == "none" else key
-        metrics[label] = {
-            "value": _number(value),
-            "stderr": _number(found.get(f"{name}_stderr,{filter_name}")),
-            **_count([row[name] for row in rows]),
-        }
-    return metrics
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and value == value else None
-
-
-def _count(values: Sequence[Any]) -> Json:
-    """How many verdicts are true, of how many known; nulls for what is no verdict."""
-    flat = [verdict for value in values for verdict in (value if isinstance(value, list) else [value])]
-    known = [verdict for verdict in flat if verdict is not None]
-    if not known or any(verdict not in (True, False) for verdict in known if not isinstance(verdict, list)):
-        return {"count": None, "n": None}
-    if any(isinstance(verdict, list) for verdict in known):  # a metric made of two levels
-        return {"count": None, "n": None}
-    return {"count": int(sum(known)), "n": len(known)}
+def _rows_are_known(record: Json) -> bool:
+    """The hash is over rows and prompts; without it, a part that no limit made may be any shard."""
+    return bool(record["task_hash"]) or record["n"] == record["n_in_split"] or record["limit"] is not None

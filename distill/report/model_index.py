@@ -25,9 +25,7 @@ def eval_results(entry: dict[str, Any]) -> list[EvalResult]:
     harness = f"lm-evaluation-harness {entry['versions'].get('lm_eval', '')}".strip()
     found = []
     for record in entry["tasks"]:
-        way = f"{record['num_fewshot']}-shot"
-        if record["n"] < record["n_in_split"]:
-            way += f", first {record['n']} of {record['n_in_split']} rows"
+        way = f"{record['num_fewshot']}-shot{_part(record)}"
         noted = {"task": record["task"], "num_few_shot": record["num_fewshot"], "n": record["n"]}
         noted |= {name: value for name, value in record["asked"].items() if value}
         for name in (name for name in _SHOWN if name in record["metrics"]):
@@ -41,7 +39,7 @@ def eval_results(entry: dict[str, Any]) -> list[EvalResult]:
                     metric_type=name,
                     metric_value=metric["value"],
                     metric_name=f"{name.replace('_', ' ')} ({way})",
-                    metric_args=noted | {"stderr": metric["stderr"]},
+                    metric_args=noted | {"stderr": metric["stderr"], "interval": metric["interval"]},
                     source_name=harness,
                     source_url=_HARNESS,
                 )
@@ -62,6 +60,16 @@ def write_card(entry: dict[str, Any], file: Path) -> None:
     data.model_name = data.model_name or _name(entry)
     data.eval_results = eval_results(entry)
     write_text(file, str(card))
+
+
+def _part(record: dict[str, Any]) -> str:
+    """Which rows, unless all; a shard's are not the first ones."""
+    n, rows = record["n"], record["rows"]
+    if n == record["n_in_split"]:
+        return ""
+    if rows and (rows["first"], rows["last"]) != (0, n - 1):
+        return f", {n} of {record['n_in_split']} rows, from {rows['first']} to {rows['last']}"
+    return f", first {n} of {record['n_in_split']} rows"
 
 
 def _name(entry: dict[str, Any]) -> str:

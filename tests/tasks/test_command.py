@@ -126,6 +126,8 @@ class TestLeaderboard:
             "stderr": None,
             "count": None,
             "n": None,
+            "interval": None,
+            "unit": None,
         }
 
     def test_a_later_run_replaces_the_same_question_only(self, chat, tmp_path):
