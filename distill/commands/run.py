@@ -1,6 +1,7 @@
 """`icl-distill run`: the whole job out of one file."""
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale", choices=["tiny"], help="try the run file: tiny model, few rows, on the CPU"
     )
+    parser.add_argument("--seed", type=int, help="instead of the run file's")
     parser.add_argument("--n_samples", type=int, help="evaluate no more rows than this")
     parser.add_argument("--max_steps", type=int, help="end training at this step and evaluate it alone")
     parser.add_argument("--force", nargs="+", default=[], metavar="STAGE", help="run again though up to date")
@@ -37,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     if args.scale:
         config, first = scale_tiny(config, output_dir), [model_stage(output_dir)]
     config = with_limits(config, n_samples=args.n_samples, max_steps=args.max_steps)
+    if args.seed is not None:
+        config = dataclasses.replace(config, seed=args.seed)
     stages = build_stages(config, args.config.parent, output_dir, first=first)
     if args.dry_run:
         for stage in stages:

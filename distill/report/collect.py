@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.evaluate.results import SCHEMA, key_of, read_results
+from distill.provenance import FILE as PROVENANCE
 from distill.report.labels import Entry, subject_name
 from lm_eval_tasks.errors import UserError
 
@@ -30,16 +31,44 @@ class TrainingRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """One entry and where it came from.
+
+    Attributes:
+        entry: The entry.
+        source: Its results file.
+        provenance: Of a checkpoint, its training's `provenance.json`; empty where there is none.
+    """
+
+    entry: Entry
+    source: Path
+    provenance: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        """The training's, of a checkpoint; else the evaluation's."""
+        return int(self.provenance.get("seed", self.entry["request"]["seed"]))
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint's folder, which need not be there any more; None for a base model."""
+        named = self.entry["model"]["checkpoint"]
+        return self.source.parent / named if named else None
+
+
+@dataclass(frozen=True, slots=True)
 class Collection:
     """Everything a report is made of.
 
     Attributes:
-        entries: One per model, condition, step, benchmark and number of demonstrations.
-        sources: For each entry, the file it came from.
+        found: One per model, condition, step, benchmark, number of demonstrations and seed.
+        entries: The same without repeats by seed: the seed that came first.
+        sources: For each of `entries`, the file it came from.
         training: The training runs, where their folders are still there.
         warnings: What was odd in collecting them.
     """
 
+    found: list[Found]
     entries: list[Entry]
     sources: list[Path]
     training: list[TrainingRun]
@@ -53,28 +82,42 @@ def collect(paths: Sequence[Path]) -> Collection:
         UserError: a path does not exist, a file is malformed, or there is no result at all.
     """
     files = [file for path in paths for file in _result_files(path)]
-    found: dict[tuple[Any, ...], tuple[Entry, Path]] = {}
+    found: dict[tuple[Any, ...], Found] = {}
     warnings = []
     for file in dict.fromkeys(files):
         for entry in read_results(file)["results"]:
-            key = (entry["model"]["name"], *key_of(entry))
-            if key in found and found[key][0] != entry:
-                old, place = found[key]
-                newer = entry["date"] > old["date"]
-                kept, dropped = (file, place) if newer else (place, file)
+            new = Found(entry, file, _provenance(entry, file))
+            key = (*_name_of(entry), new.seed)
+            old = found.get(key)
+            if old and old.entry != entry:
+                newer = entry["date"] > old.entry["date"]
+                kept, dropped = (file, old.source) if newer else (old.source, file)
                 warnings.append(
-                    f"{subject_name(entry)} on {entry['benchmark']} is in {place} and in {file}, and the two "
-                    f"differ: the later one, of {kept}, is shown, that of {dropped} is not."
+                    f"{subject_name(entry)} on {entry['benchmark']} is in {old.source} and in {file}, and "
+                    f"the two differ: the later one, of {kept}, is shown, that of {dropped} is not."
                 )
                 if not newer:
                     continue
-            found[key] = (entry, file)
+            found[key] = new
     if not found:
         listed = ", ".join(map(str, paths))
         raise UserError(f"no results in {listed}. Run `icl-distill gap` or `icl-distill eval` first.")
-    entries = [entry for entry, _ in found.values()]
-    sources = [source for _, source in found.values()]
-    return Collection(entries, sources, _training_runs(entries, sources), warnings)
+    shown: dict[tuple[Any, ...], Found] = {}
+    for one in found.values():
+        shown.setdefault(_name_of(one.entry), one)
+    entries = [one.entry for one in shown.values()]
+    sources = [one.source for one in shown.values()]
+    return Collection(list(found.values()), entries, sources, _training_runs(shown.values()), warnings)
+
+
+def _name_of(entry: Entry) -> tuple[Any, ...]:
+    return entry["model"]["name"], *key_of(entry)
+
+
+def _provenance(entry: Entry, source: Path) -> dict[str, Any]:
+    named = entry["model"]["checkpoint"]
+    path = (source.parent / named).parent / PROVENANCE if named else None
+    return _json(path) if path and path.is_file() else {}
 
 
 def _result_files(path: Path) -> list[Path]:
@@ -99,12 +142,11 @@ def _is_ours(file: Path) -> bool:
         return f'"{SCHEMA}"' in text.read(200)
 
 
-def _training_runs(entries: Iterable[Entry], sources: Iterable[Path]) -> list[TrainingRun]:
+def _training_runs(shown: Iterable[Found]) -> list[TrainingRun]:
     folders: dict[tuple[str, str], Path] = {}
-    for entry, source in zip(entries, sources, strict=True):
-        if entry["model"]["checkpoint"]:
-            folder = (source.parent / entry["model"]["checkpoint"]).parent
-            folders[entry["benchmark"], entry["condition"]] = folder
+    for one in shown:
+        if one.checkpoint:
+            folders[one.entry["benchmark"], one.entry["condition"]] = one.checkpoint.parent
     runs = []
     for (benchmark, condition), folder in folders.items():
         losses, divergence = _losses(folder), _divergence(folder)

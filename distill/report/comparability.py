@@ -6,6 +6,7 @@ from typing import Any
 from distill.evaluate.summary import TRUNCATED_LIMIT, warnings_of
 from distill.report.labels import BENCHMARK_NAMES, Entry, model_name, subject_name
 
+SEED = "the seed"
 _FIELDS: dict[str, Callable[[Entry], Any]] = {
     "the base model": lambda entry: entry["model"]["base_fingerprint"],
     "the backend": lambda entry: entry["request"]["backend"],
@@ -15,7 +16,7 @@ _FIELDS: dict[str, Callable[[Entry], Any]] = {
         name: value for name, value in entry["generation"].items() if name != "max_gen_toks"
     },
     "enable_thinking": lambda entry: entry["request"]["enable_thinking"],
-    "the seed": lambda entry: entry["request"]["seed"],
+    SEED: lambda entry: entry["request"]["seed"],
     "the number of rows": lambda entry: entry["data"]["rows"],
     "the data fingerprint": lambda entry: entry["data"]["fingerprint"],
     "the chat template": lambda entry: entry["prompts"]["chat_template"],
@@ -27,18 +28,34 @@ _FIELDS: dict[str, Callable[[Entry], Any]] = {
 
 def comparison_warnings(entries: Sequence[Entry]) -> list[str]:
     """What differs between entries that a table puts side by side: those of one model and benchmark."""
+    return [
+        warning
+        for (model, benchmark), group in grouped(entries).items()
+        for warning in differences(
+            f"{BENCHMARK_NAMES[benchmark]} ({model_name(model)})",
+            [(subject_name(entry), entry) for entry in group],
+        )
+    ]
+
+
+def differences(place: str, group: Sequence[tuple[str, Entry]], *, but: Sequence[str] = ()) -> list[str]:
+    """What differs between entries that should differ in their weights alone.
+
+    Args:
+        place: Which scores these are.
+        group: Entries of one benchmark, each with its name.
+        but: Fields that may differ.
+    """
     found = []
-    for (model, benchmark), group in grouped(entries).items():
-        place = f"{BENCHMARK_NAMES[benchmark]} ({model_name(model)})"
-        for name, read in _FIELDS.items():
-            found += _difference(place, name, group, read)
-        for k in sorted({entry["num_fewshot"] for entry in group}):
-            same_k = [entry for entry in group if entry["num_fewshot"] == k]
-            # Equal data with unequal prompts: another renderer or other demonstrations.
-            if len({entry["data"]["fingerprint"] for entry in same_k}) == 1:
-                found += _difference(
-                    place, f"the {k}-shot prompt", same_k, lambda entry: entry["prompts"]["fingerprint"]
-                )
+    for name, read in _FIELDS.items():
+        if name not in but:
+            found += difference(place, name, [(who, read(entry)) for who, entry in group])
+    for k in sorted({entry["num_fewshot"] for _, entry in group}):
+        same_k = [(who, entry) for who, entry in group if entry["num_fewshot"] == k]
+        # Equal data with unequal prompts: another renderer or other demonstrations.
+        if len({entry["data"]["fingerprint"] for _, entry in same_k}) == 1:
+            prompts = [(who, entry["prompts"]["fingerprint"]) for who, entry in same_k]
+            found += difference(place, f"the {k}-shot prompt", prompts)
     return found
 
 
@@ -80,7 +97,3 @@ def difference(place: str, name: str, values: Iterable[tuple[str, Any]]) -> list
         return []
     parts = "; ".join(f"{value} for {', '.join(names)}" for value, names in by_value.items())
     return [f"{place}: {name} differs, so these scores do not compare: {parts}."]
-
-
-def _difference(place: str, name: str, group: Sequence[Entry], read: Callable[[Entry], Any]) -> list[str]:
-    return difference(place, name, [(subject_name(entry), read(entry)) for entry in group])

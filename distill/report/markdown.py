@@ -1,6 +1,6 @@
 """The report's sections, and the Markdown page made of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from distill.report.figure import Drawing
 from distill.report.figure_lengths import response_lengths
 from distill.report.figure_scores import accuracy_by_step, gains
 from distill.report.figure_training import divergences, losses
-from distill.report.labels import BENCHMARK_NAMES, Entry, in_order, model_name, subject_name, table
+from distill.report.labels import BENCHMARK_NAMES, Entry, in_order, model_name
 from distill.report.paired_tables import COMPARISONS_NOTE, comparisons_table, gap_closed_table
 from distill.report.pairs import (
     Comparison,
@@ -24,6 +24,7 @@ from distill.report.pairs import (
     zero_and_few_shot,
 )
 from distill.report.reported import reported_tables
+from distill.report.seeds import Seeds
 
 Groups = dict[str, list[Entry]]
 """Of one model, by benchmark."""
@@ -62,7 +63,7 @@ class Report:
 
     def __post_init__(self) -> None:
         """Rows are read when they are asked for."""
-        self.logs = RowLogs.of(self.collection.entries, self.collection.sources)
+        self.logs = RowLogs.of(self.collection.found)
 
     @cached_property
     def models(self) -> dict[str, Groups]:
@@ -78,6 +79,11 @@ class Report:
         return {model: comparisons(list(groups.values()), self.logs) for model, groups in self.models.items()}
 
     @cached_property
+    def seeds(self) -> Seeds:
+        """What was trained with several seeds."""
+        return Seeds(self.collection, self.logs)
+
+    @cached_property
     def sections(self) -> list[Section]:
         """All sections in order."""
         found = []
@@ -85,13 +91,17 @@ class Report:
             found += _gap_section(model, groups, self.logs) + _checkpoint_section(model, groups)
             found += _summary_section(model, groups, self.compared[model], self.logs)
         return [
+            *_seed_section(self.seeds),
             *found,
             *_reported_section(self),
             *_figure_section(self),
             *_training_section(self.collection),
             *_overlap_section(self),
             Section("Diagnostics", [tables.diagnostics_table(self.collection.entries)]),
-            Section("Provenance", [_provenance(self.collection), _software(self.collection.entries)]),
+            Section(
+                "Provenance",
+                [tables.provenance_table(self.collection), tables.software(self.collection.entries)],
+            ),
         ]
 
     @cached_property
@@ -99,7 +109,8 @@ class Report:
         """What makes scores doubtful, what forbids comparing first."""
         entries = self.collection.entries
         _ = self.sections  # reading rows is what finds missing logs
-        found = [*self.collection.warnings, *comparison_warnings(entries), *self.logs.missing]
+        found = [*self.collection.warnings, *comparison_warnings(entries), *self.seeds.warnings]
+        found += self.logs.missing
         return found + own_warnings(entries)
 
     def side_by_side(self, group: Sequence[Entry]) -> list[Entry]:
@@ -119,6 +130,11 @@ def compose(report: Report) -> str:
         for drawing in section.drawings:
             parts += [f"### {drawing.title}", f"![{drawing.title}]({drawing.name}.png)", drawing.caption]
     return "\n\n".join(parts) + "\n"
+
+
+def _seed_section(seeds: Seeds) -> list[Section]:
+    parts = seeds.parts()
+    return [Section("Over seeds", parts)] if parts else []
 
 
 def _gap_section(model: str, groups: Groups, logs: RowLogs) -> list[Section]:
@@ -207,40 +223,3 @@ def _flagged(section: Section) -> list[Section]:
     """The section, with a note if a table of its carries the mark."""
     marked = any(tables.TRUNCATED_MARK in part for part in section.parts)
     return [Section(section.heading, [*section.parts, tables.TRUNCATED_NOTE]) if marked else section]
-
-
-def _provenance(collection: Collection) -> str:
-    header = [
-        "Dataset",
-        "Model",
-        "Model fingerprint",
-        "dtype",
-        "Backend",
-        "Rows",
-        "Data",
-        "Prompts",
-        "Seed",
-        "File",
-    ]
-    rows = []
-    for entry, source in zip(collection.entries, collection.sources, strict=True):
-        data = entry["data"]
-        model, request = entry["model"], entry["request"]
-        row = [BENCHMARK_NAMES[entry["benchmark"]], subject_name(entry), model["fingerprint"], model["dtype"]]
-        row += [request["backend"], str(data["rows"]), f"{data['source']} {data['fingerprint']}"]
-        rows.append([*row, entry["prompts"]["fingerprint"], str(request["seed"]), source.name])
-    return table(header, rows)
-
-
-def _software(entries: Iterable[Entry]) -> str:
-    """The versions; several where they differ."""
-    found: dict[str, list[str]] = {}
-    for entry in entries:
-        for name, version in entry["versions"].items():
-            if version and version not in found.setdefault(name, []):
-                found[name].append(version)
-    return (
-        "Software: "
-        + ", ".join(f"{name} {' / '.join(several)}" for name, several in found.items() if several)
-        + "."
-    )

@@ -1,11 +1,12 @@
 """Per-row logs -> paired comparisons of what a report puts side by side."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distill.report.collect import Found
 from distill.report.labels import Entry, in_order, shown_metrics, subject_name
 from distill.report.statistics import GapClosed, Paired, compare, difference_interval, gap_closed, holm
 from distill.report.tables import base_entries, last_common, trained_entries
@@ -47,9 +48,9 @@ class RowLogs:
     _read: dict[Path, Rows | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], sources: Sequence[Path]) -> "RowLogs":
-        """For a collection's entries and sources."""
-        return cls({id(entry): source for entry, source in zip(entries, sources, strict=True)})
+    def of(cls, found: Iterable[Found]) -> "RowLogs":
+        """For all that was collected."""
+        return cls({id(one.entry): one.source for one in found})
 
     def rows(self, entry: Entry) -> Rows | None:
         """By id; None if the log is gone.

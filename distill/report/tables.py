@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from distill.report.collect import TrainingRun
+from distill.report.collect import Collection, TrainingRun
 from distill.report.comparability import truncation_differs
 from distill.report.labels import (
     BASELINE,
@@ -140,6 +140,44 @@ def divergence_table(runs: Sequence[TrainingRun], benchmark: str) -> str | None:
         ]
         rows.append([f"{step} (base model)" if step == 0 else str(step), *cells])
     return table(["Step", *(condition_name(run.condition) for run in measured)], rows)
+
+
+def provenance_table(collection: Collection) -> str:
+    """What each result was measured on, and with."""
+    header = [
+        "Dataset",
+        "Model",
+        "Model fingerprint",
+        "dtype",
+        "Backend",
+        "Rows",
+        "Data",
+        "Prompts",
+        "Seed",
+        "File",
+    ]
+    rows = []
+    for entry, source in zip(collection.entries, collection.sources, strict=True):
+        data = entry["data"]
+        model, request = entry["model"], entry["request"]
+        row = [BENCHMARK_NAMES[entry["benchmark"]], subject_name(entry), model["fingerprint"], model["dtype"]]
+        row += [request["backend"], str(data["rows"]), f"{data['source']} {data['fingerprint']}"]
+        rows.append([*row, entry["prompts"]["fingerprint"], str(request["seed"]), source.name])
+    return table(header, rows)
+
+
+def software(entries: Iterable[Entry]) -> str:
+    """The versions; several where they differ."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        for name, version in entry["versions"].items():
+            if version and version not in found.setdefault(name, []):
+                found[name].append(version)
+    return (
+        "Software: "
+        + ", ".join(f"{name} {' / '.join(several)}" for name, several in found.items() if several)
+        + "."
+    )
 
 
 def base_entries(group: Iterable[Entry]) -> list[Entry]:

@@ -1,0 +1,181 @@
+"""Runs that differ in their seed alone -> means over seeds."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from distill.provenance import FILE as PROVENANCE
+from distill.report.collect import Collection, Found
+from distill.report.comparability import SEED, difference, differences
+from distill.report.labels import (
+    BASELINE,
+    BENCHMARK_NAMES,
+    MINUS,
+    Entry,
+    in_order,
+    interval,
+    model_name,
+    percent,
+    points,
+    shown_metrics,
+    subject_name,
+    table,
+)
+from distill.report.pairs import RowLogs, gap_interval, zero_and_few_shot
+from distill.report.statistics import SeedMean, over_seeds
+
+NOTE = (
+    "Mean, standard deviation (SD) and 95% t-interval over seeds; gains and shares are taken within each "
+    "seed first. The interval says what other seeds would change; the rows are the same for all, and what "
+    "other rows would change is in the intervals of the single results."
+)
+
+Group = dict[int, dict[int, Found]]
+"""Of one model, benchmark and condition, by step and seed."""
+
+
+class Seeds:
+    """What was trained with several seeds.
+
+    Attributes:
+        warnings: Why runs are not pooled.
+    """
+
+    def __init__(self, collection: Collection, logs: RowLogs) -> None:
+        """Group what was collected, and leave out what differs in more than the seed."""
+        self._logs = logs
+        shown = {id(entry) for entry in collection.entries}
+        trained = [one for one in collection.found if one.checkpoint]
+        self._shown = sorted({one.seed for one in trained if id(one.entry) in shown})
+        self._bases: dict[tuple[str, str], dict[int, list[Entry]]] = {}
+        groups: dict[tuple[str, str, str], Group] = {}
+        for one in collection.found:
+            # A folder by its last name: each run may have its own copy of the model.
+            key = model_name(one.entry["model"]["name"]), one.entry["benchmark"]
+            if one.entry["step"] is None:
+                self._bases.setdefault(key, {}).setdefault(one.seed, []).append(one.entry)
+            else:
+                steps = groups.setdefault((*key, one.entry["condition"]), {})
+                steps.setdefault(one.entry["step"], {})[one.seed] = one
+        self.warnings: list[str] = []
+        self._groups = {key: group for key, group in groups.items() if self._poolable(key, group)}
+
+    def parts(self) -> list[str]:
+        """The section's tables; nothing for a single seed."""
+        scores, gains = list(self._score_rows()), list(self._gain_rows())
+        columns = ["Step", "Seeds", "Mean", "SD", "95% interval"]
+        parts = [table(["Dataset", "Condition", *columns], scores)] if scores else []
+        if gains:
+            parts += ["### Gains over seeds", table(["Dataset", "Gain", *columns], gains)]
+        return [self._which(), *parts, NOTE] if parts else []
+
+    def _which(self) -> str:
+        pooled = {seed for group in self._groups.values() for found in group.values() for seed in found}
+        return (
+            f"Runs with seeds {', '.join(map(str, sorted(pooled)))}. **All other sections show a single seed "
+            f"({', '.join(map(str, self._shown))}).**"
+        )
+
+    def _poolable(self, key: tuple[str, str, str], group: Group) -> bool:
+        """Whether there are several seeds, and nothing but the seed differs."""
+        model, benchmark, condition = key
+        if all(len(seeds) < 2 for seeds in group.values()):
+            return False
+        place = f"{BENCHMARK_NAMES[benchmark]} ({model}), {condition} is not pooled over seeds"
+        found = [one for seeds in group.values() for one in seeds.values()]
+        asked = [(_named(one.entry, one.seed), one.entry) for one in found]
+        for seed in dict.fromkeys(one.seed for one in found):
+            asked += [(_named(entry, seed), entry) for entry in self._base(key[:2], found, seed)]
+        warnings = differences(place, asked, but=[SEED])
+        trained = {f"seed {one.seed}": _training(one.provenance) for one in found if one.provenance}
+        for name in sorted({name for facts in trained.values() for name in facts}):
+            warnings += difference(place, name, [(who, facts.get(name)) for who, facts in trained.items()])
+        self.warnings += warnings
+        if any(not one.provenance for one in found):
+            self.warnings.append(
+                f"{BENCHMARK_NAMES[benchmark]} ({model}), {condition}: a training folder without "
+                f"{PROVENANCE} is among the seeds, so its training settings are not compared."
+            )
+        return not warnings
+
+    def _base(self, key: tuple[str, str], found: Sequence[Found], seed: int) -> list[Entry]:
+        """The base model's entries beside a seed's: those of the same evaluation seed, else the only ones."""
+        bases = self._bases.get(key, {})
+        own = next(int(one.entry["request"]["seed"]) for one in found if one.seed == seed)
+        return bases.get(own) or next(iter(bases.values()), [])
+
+    def _score_rows(self) -> Iterator[list[str]]:
+        for (_, benchmark, condition), group in self._ordered():
+            name = shown_metrics(benchmark)[0]
+            for step, seeds in sorted(group.items()):
+                rates = {seed: _rate(one.entry, name) for seed, one in seeds.items()}
+                if found := over_seeds(list(rates.values())):
+                    row = [BENCHMARK_NAMES[benchmark], condition, str(step), _listed(rates)]
+                    yield [*row, *_summary(found, percent)]
+
+    def _gain_rows(self) -> Iterator[list[str]]:
+        for key, group in self._ordered():
+            for step, seeds in sorted(group.items()):
+                for name, values, write in self._gains(key, step, seeds):
+                    if found := over_seeds(list(values.values())):
+                        row = [BENCHMARK_NAMES[key[1]], name, str(step), _listed(values)]
+                        yield [*row, *_summary(found, write)]
+
+    def _gains(
+        self, key: tuple[str, str, str], step: int, seeds: Mapping[int, Found]
+    ) -> Iterator[tuple[str, dict[int, float], Callable[[float], str]]]:
+        """Name, values by seed and notation: against the base, against SFT, share of the gap."""
+        model, benchmark, condition = key
+        metric = shown_metrics(benchmark)[0]
+        rates = {seed: _rate(one.entry, metric) for seed, one in seeds.items()}
+        over_base, shares = {}, {}
+        for seed in seeds:
+            zero, few_shot = zero_and_few_shot(self._base((model, benchmark), list(seeds.values()), seed))
+            if zero is None:
+                continue
+            over_base[seed] = rates[seed] - _rate(zero, metric)
+            bounds = gap_interval(zero, few_shot, metric, self._logs) if few_shot else None
+            if few_shot and bounds and bounds[0] > 0:
+                shares[seed] = over_base[seed] / (_rate(few_shot, metric) - _rate(zero, metric))
+        yield f"{condition} {MINUS} base 0-shot", over_base, points
+        baseline = self._groups.get((model, benchmark, BASELINE), {}).get(step, {})
+        if condition != BASELINE:
+            both = {
+                seed: rates[seed] - _rate(baseline[seed].entry, metric) for seed in seeds if seed in baseline
+            }
+            yield f"{condition} {MINUS} {BASELINE}", both, points
+        if len(shares) == len(seeds):  # a share of no gap is none, and the others alone would mislead
+            yield f"ICL gap closed by {condition}", shares, lambda share: f"{100 * share:.0f}%"
+
+    def _ordered(self) -> list[tuple[tuple[str, str, str], Group]]:
+        conditions = in_order(condition for *_, condition in self._groups)
+        return sorted(self._groups.items(), key=lambda item: (*item[0][:2], conditions.index(item[0][2])))
+
+
+def _training(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a training but for its seed and what follows from it."""
+    data = provenance.get("data", {})
+    named = {
+        name: data[name]
+        for name in data
+        if not isinstance(data[name], dict | list) and not name.endswith("left_out") and name != "source"
+    }
+    own = {name: provenance[name] for name in ("world_size", "trainer", "revision") if name in provenance}
+    return (
+        own | provenance.get("settings", {}) | {f"the data's {name}": value for name, value in named.items()}
+    )
+
+
+def _named(entry: Entry, seed: int) -> str:
+    return f"seed {seed} {subject_name(entry)}"
+
+
+def _rate(entry: Entry, metric: str) -> float:
+    return float(entry["metrics"][metric]["rate"])
+
+
+def _listed(values: Mapping[int, float]) -> str:
+    return f"{len(values)} ({', '.join(map(str, sorted(values)))})"
+
+
+def _summary(found: SeedMean, write: Callable[[float], str]) -> list[str]:
+    return [write(found.mean), percent(found.sd), interval(found.interval)]
