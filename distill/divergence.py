@@ -17,7 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from distill.collator import IGNORED, Batch, DistillCollator, predicting
 from distill.forward import head_of, hidden_states
-from distill.fused import Head, HiddenTargets, Objective, fused_objective
+from distill.fused import Head, HiddenTargets, Objective, fused_objective, gathered
 from distill.rows import Row
 from distill.teacher import Teacher
 from lm_eval_tasks.files import write_json
@@ -103,7 +103,8 @@ class DivergenceMeter:
             )
             for its in (held_out.few_shot, held_out.zero_shot)
         )
-        entropies = [_entropy(hidden, student), _entropy(held_out.few_shot, teacher)]
+        with gathered(student, teacher):
+            entropies = [_entropy(hidden, student), _entropy(held_out.few_shot, teacher)]
         sums = [few_shot.divergence, few_shot.agreement, few_shot.ce, zero_shot.divergence, *entropies]
         return torch.stack([*sums, few_shot.tokens])
 

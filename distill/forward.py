@@ -8,11 +8,15 @@ import torch
 from torch import nn
 from torch.distributed.tensor import DTensor, Partial
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.integrations import is_deepspeed_zero3_enabled
 
 from distill.collator import IGNORED, Batch, predicting
 from distill.fused import Head
 from distill.lines import LINE_TOKENS, lay_out, line_inputs, use_rows_attention
+from distill.sharding import from_main
 from lm_eval_tasks.errors import UserError
+
+_ALTERS_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
 
 def hidden_states(model: nn.Module, head: nn.Module, mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
@@ -59,8 +63,8 @@ def line_config(model: PreTrainedModel, head: nn.Module) -> PreTrainedConfig | N
         model: Unwrapped.
         head: Its vocabulary projection.
     """
-    if not use_rows_attention(model):
-        return None
+    if is_deepspeed_zero3_enabled() or not use_rows_attention(model):
+        return None  # under ZeRO-3 nothing can be tried out yet
     mask = torch.tensor([[1, 1, 1], [1, 1, 0]], device=model.device)
     batch = {
         "input_ids": torch.arange(6, device=mask.device).view(2, 3),
@@ -71,9 +75,10 @@ def line_config(model: PreTrainedModel, head: nn.Module) -> PreTrainedConfig | N
         padded = answer_states(model, head, batch).float()
         try:
             laid_out = answer_states(model, head, batch, model.config).float()
+            alike = bool((laid_out - padded).norm() < 0.05 * padded.norm())
         except UserError:
-            return None
-    return model.config if (laid_out - padded).norm() < 0.05 * padded.norm() else None
+            alike = False
+    return model.config if from_main(alike) else None
 
 
 @contextmanager
@@ -131,14 +136,21 @@ def check_head(model: PreTrainedModel) -> nn.Module:
         UserError: the model scales or caps its logits afterwards.
     """
     head = model.get_output_embeddings()
-    ids = torch.arange(2, device=head.weight.device)[None]
-    with _evaluating(model):
-        hidden = hidden_states(model, head, torch.ones_like(ids, dtype=torch.bool), input_ids=ids)
-        expected = model(input_ids=ids).logits[0].float()
-    if not torch.allclose(head_of(head).logits(hidden), expected, rtol=1e-2, atol=1e-2):
+    if not _alone_makes_logits(model, head):
         raise UserError(
             f"model {model.config.name_or_path!r} ({model.config.model_type}) alters its logits after the "
             "vocabulary projection (soft-capping or scaling), which distillation does not support. Use a "
             "model without, such as Llama, Qwen, SmolLM or Gemma 3."
         )
     return head
+
+
+def _alone_makes_logits(model: PreTrainedModel, head: nn.Module) -> bool:
+    if is_deepspeed_zero3_enabled():  # until the trainer wraps the model, no forward pass is possible
+        config = model.config.get_text_config()
+        return all(getattr(config, name, None) in (None, 1.0) for name in _ALTERS_LOGITS)
+    ids = torch.arange(2, device=model.device)[None]
+    with _evaluating(model):
+        hidden = hidden_states(model, head, torch.ones_like(ids, dtype=torch.bool), input_ids=ids)
+        expected = model(input_ids=ids).logits[0].float()
+    return bool(from_main(torch.allclose(head_of(head).logits(hidden), expected, rtol=1e-2, atol=1e-2)))

@@ -7,6 +7,7 @@ is projected once. Nothing of shape `[batch, tokens, vocabulary]` is ever made.
 Notation: N answer tokens, H hidden size, V vocabulary entries, n tokens of one chunk.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -30,6 +31,11 @@ class Head(NamedTuple):
         """Logits `[n, V]` of hidden states `[n, H]`, in float32 unless the weights are float64."""
         logits = functional.linear(hidden.to(self.weight.dtype), self.weight, self.bias)
         return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def gathered(*heads: Head) -> AbstractContextManager[Any]:
+    """Heads are whole in here: under ZeRO-3 one outside its module's forward pass is an empty shard."""
+    return maybe_gather_lm_head_ctx(*(parameter for head in heads for parameter in head))
 
 
 class HiddenTargets(NamedTuple):
@@ -108,8 +114,7 @@ def fused_objective(
         chunk_tokens: Tokens whose logits exist at once.
     """
     heads = [head] if isinstance(teacher, TopK) else [head, teacher.head]
-    # Under ZeRO-3 a head outside its forward pass is an empty shard.
-    with maybe_gather_lm_head_ctx(*(parameter for each in heads for parameter in each)):
+    with gathered(*heads):
         sums = _FusedObjective.apply(hidden, head.weight, head.bias, labels, teacher, objective, chunk_tokens)
     return ObjectiveSums(*sums)
 

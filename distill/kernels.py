@@ -13,9 +13,8 @@ from trl.kernels import ChunkedLogProbFunction
 
 # Not among TRL's public names; test_kernels.py holds it against ours.
 from trl.kernels.chunked_divergence import VOCAB_CHUNK_SIZE, ChunkedDivergenceFunction
-from trl.trainer.utils import maybe_gather_lm_head_ctx
 
-from distill.fused import Head, HiddenTargets, Objective, ObjectiveSums, fused_objective
+from distill.fused import Head, HiddenTargets, Objective, ObjectiveSums, fused_objective, gathered
 from distill.losses import TopK
 from lm_eval_tasks.errors import UserError, check
 
@@ -70,8 +69,7 @@ def objective_sums(
         return fused_objective(hidden, head, labels, teacher, objective, chunk_tokens=chunk_tokens)
     if isinstance(teacher, TopK):
         raise TypeError(f"the kernel {kernel} needs the teacher's whole distribution")
-    # Under ZeRO-3 a head outside its forward pass is an empty shard.
-    with maybe_gather_lm_head_ctx(*head, *teacher.head):
+    with gathered(head, teacher.head):
         if kernel == "trl":
             loss, ce, divergence = _trl(hidden, head, labels, teacher, objective)
         else:

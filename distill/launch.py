@@ -206,7 +206,7 @@ def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
     if isinstance(live, Teacher) and run.args.teacher == "self":
         teacher = live.with_prefixes(prefixes)
     else:
-        teacher = self_teacher(trainer.model, head, prefixes=prefixes)
+        teacher = self_teacher(trainer.model, head, prefixes=prefixes, device=run.args.device)
     meter = DivergenceMeter(
         run.data.held_out,
         DistillCollator.of(run.tokenizer),

@@ -14,6 +14,7 @@ from distill.fused import HiddenTargets
 from distill.generation.sampling import sample
 from distill.lines import Line, lay_out, line_inputs, use_rows_attention
 from distill.prefix import SharedPrefix
+from distill.sharding import is_sharded, most_of
 
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
@@ -118,15 +119,21 @@ class Teacher:
         shared = torch.stack([each.shared_lengths(ids, lengths - mask.sum(-1)) for each in prefixes])
         most, chosen = shared.max(0)
         begins, ends = most.tolist(), lengths.tolist()
-        hidden: dict[int, torch.Tensor] = {}
+        runs = []
         for index, prefix in enumerate(prefixes):
             rows = (chosen == index).nonzero()[:, 0].tolist()
             suffixes = [ids[row, begins[row] : ends[row]] for row in rows]
             for line in lay_out(suffixes, [begins[row] for row in rows], len(prefix.ids)):
                 members = [rows[number] for number in line.rows]
                 wanted = [mask[row, begins[row] : ends[row]] for row in members]
-                found = self._run(line, prefix, torch.cat(wanted)[None])
-                hidden |= zip(members, found.split([int(each.sum()) for each in wanted]), strict=True)
+                runs.append((line, prefix, members, wanted))
+        if is_sharded(self.model):
+            # Weights are gathered in step: each process runs the model as often as the one with most to do.
+            runs += runs[-1:] * (most_of(len(runs), ids.device) - len(runs))
+        hidden: dict[int, torch.Tensor] = {}
+        for line, prefix, members, wanted in runs:
+            found = self._run(line, prefix, torch.cat(wanted)[None])
+            hidden |= zip(members, found.split([int(each.sum()) for each in wanted]), strict=True)
         return torch.cat([hidden[row] for row in range(len(ids))])
 
     def _built_prefixes(self, device: torch.device) -> list[SharedPrefix]:

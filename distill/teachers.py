@@ -17,6 +17,7 @@ from transformers import (
     TrainerCallback,
 )
 
+from distill.sharding import broadcast_weights
 from distill.teacher import Teacher
 from lm_eval_tasks.errors import UserError
 
@@ -28,6 +29,7 @@ def self_teacher(
     head: nn.Module,
     *,
     prefixes: Sequence[Sequence[int]],
+    device: torch.device | None = None,
     shared_prefix: bool = True,
 ) -> Teacher:
     """The student's own base model.
@@ -39,6 +41,7 @@ def self_teacher(
         student: The unwrapped student, before training.
         head: Its vocabulary projection.
         prefixes: As in `Teacher`.
+        device: Where a copy is put; default: where the student is.
         shared_prefix: As in `Teacher`.
     """
     if isinstance(student, PeftModel):
@@ -50,7 +53,7 @@ def self_teacher(
         student.config, dtype=student.dtype, attn_implementation=student.config._attn_implementation
     )
     frozen.load_state_dict(student.state_dict())
-    return _frozen(frozen.to(student.device), prefixes, shared_prefix)
+    return _frozen(frozen.to(device or student.device), prefixes, shared_prefix)
 
 
 def model_teacher(
@@ -59,6 +62,7 @@ def model_teacher(
     tokenizer: PreTrainedTokenizerBase,
     *,
     prefixes: Sequence[Sequence[int]],
+    device: torch.device | None = None,
     shared_prefix: bool = True,
 ) -> Teacher:
     """Another model with the student's vocabulary.
@@ -68,6 +72,7 @@ def model_teacher(
         student: The unwrapped student.
         tokenizer: The student's.
         prefixes: As in `Teacher`.
+        device: Where it is put; default: where the student is.
         shared_prefix: As in `Teacher`.
 
     Raises:
@@ -75,7 +80,7 @@ def model_teacher(
     """
     logits = student.get_output_embeddings().weight.shape[0]
     model = load_other_teacher(name, tokenizer, dtype=student.dtype, logits=logits)
-    return _frozen(model.to(student.device), prefixes, shared_prefix)
+    return _frozen(model.to(device or student.device), prefixes, shared_prefix)
 
 
 def load_other_teacher(
@@ -110,6 +115,7 @@ def load_other_teacher(
 
 
 def _frozen(model: PreTrainedModel, prefixes: Sequence[Sequence[int]], shared_prefix: bool) -> Teacher:
+    broadcast_weights(model)
     model.requires_grad_(False).eval()
     return Teacher(model, model.get_output_embeddings(), prefixes=prefixes, shared_prefix=shared_prefix)
 

@@ -23,6 +23,7 @@ from distill.fused import ObjectiveSums
 from distill.generation.build import build_on_policy
 from distill.generation.on_policy import COUNTED, GENERATED, OnPolicy, generation_means
 from distill.kernels import objective_sums
+from distill.sharding import check_supported
 from distill.targets.batch import CachedTeacher
 from distill.targets.store import TargetStore
 from distill.teacher import Teacher
@@ -75,6 +76,7 @@ class ICLDistillTrainer(SFTTrainer):
         self.model_accepts_loss_kwargs = True
         self.head = check_head(self.model)
         self.line_config = line_config(self.model, self.head)
+        check_supported(args.teacher, bool(args.teacher_targets), self.head, self.is_fsdp_enabled)
         self.objective = args.build_objective()
         self.average: MovingAverage | None = None
         self.teacher = self._build_teacher(teacher_prefixes)
@@ -106,10 +108,10 @@ class ICLDistillTrainer(SFTTrainer):
             return CachedTeacher()
         options = {"prefixes": prefixes, "shared_prefix": self.args.shared_prefix}
         if self.args.teacher == "self":
-            return self_teacher(self.model, self.head, **options)
+            return self_teacher(self.model, self.head, device=self.args.device, **options)
         if self.args.teacher == "model":
             name = resolve_model(self.args.teacher_model_name_or_path)
-            return model_teacher(name, self.model, self.processing_class, **options)
+            return model_teacher(name, self.model, self.processing_class, device=self.args.device, **options)
         average = MovingAverage(self.model, self.args.ema_decay)
         average.teacher = Teacher(self.model, self.head, active=average.active, **options)
         self.add_callback(average)

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
-from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
+from torch.distributed.fsdp import register_fsdp_forward_method
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel
-from transformers.integrations import is_deepspeed_zero3_enabled
 
 from distill.prefix import SharedPrefix
+from distill.sharding import is_sharded
 
 
 def sampling_config(
@@ -47,7 +47,6 @@ def sample(
     cache = _repeated(prefix, prompts) if prefix is not None and _serves(prefix, prompts, model) else None
     begin = 0 if cache is None else cache.get_seq_length()
     ids, mask = _pad(prompts, begin, config.pad_token_id, model.device)
-    sharded = any(isinstance(module, FSDPModule) for module in model.modules())
     _gather_root(model)
     with torch.no_grad():
         written = model.generate(
@@ -55,7 +54,7 @@ def sample(
             attention_mask=mask,
             generation_config=config,
             # Processes whose answers are complete go on until all are: sharded weights are gathered in step.
-            synced_gpus=sharded or is_deepspeed_zero3_enabled(),
+            synced_gpus=is_sharded(model),
             **({} if cache is None else {"past_key_values": cache}),
         )
     stops = set(config.eos_token_id)

@@ -1,0 +1,69 @@
+"""Losses and gradient norms of three full fine-tuning or LoRA steps; under torchrun with FSDP2, or alone."""
+
+import json
+import os
+import sys
+
+import accelerate.state
+from accelerate.utils import DistributedType
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import AutoTokenizer
+
+from distill.config import ICLDistillConfig
+from distill.trainer import ICLDistillTrainer
+from lm_eval_tasks.errors import UserError
+
+
+def fsdp_without_gpu():
+    """accelerate offers FSDP on accelerators only, torch on CPUs too; its path is what is to be tested."""
+    begin = accelerate.state.AcceleratorState.__init__
+
+    def with_fsdp(self, *args, fsdp_plugin=None, **kwargs):
+        begin(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+        if fsdp_plugin is not None:
+            self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
+
+    accelerate.state.AcceleratorState.__init__ = with_fsdp
+
+
+def three_steps(folder, rows, output_dir, *, lora, teacher="self"):
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    args = ICLDistillConfig(
+        output_dir=output_dir, use_cpu=True, bf16=False, gradient_checkpointing=False, max_steps=3, top_k=20,
+        per_device_train_batch_size=4 // processes, train_sampling_strategy="sequential", logging_steps=1,
+        save_strategy="no", report_to="none", disable_tqdm=True, learning_rate=1e-2, warmup_steps=0,
+        teacher=teacher,
+    )  # fmt: skip
+    trainer = ICLDistillTrainer(
+        folder,
+        args,
+        processing_class=AutoTokenizer.from_pretrained(folder),
+        teacher_prefixes=[row["teacher_prompt_ids"][:100] for row in (rows[0], rows[3])],
+        train_dataset=Dataset.from_list(rows),
+        peft_config=LoraConfig(r=4, lora_dropout=0.0, target_modules=["q_proj"]) if lora else None,
+    )
+    trainer.train()
+    wrapped = type(trainer.model_wrapped).__name__
+    return wrapped, [
+        [log[name] for name in ("loss", "grad_norm", "divergence")] for log in trainer.state.log_history[:3]
+    ]
+
+
+def main(folder, rows_path, output_dir):
+    if os.environ.get("ACCELERATE_USE_FSDP"):
+        fsdp_without_gpu()
+    with open(rows_path, encoding="utf-8") as file:
+        rows = json.load(file)
+    for lora in (True, False):
+        wrapped, logs = three_steps(folder, rows, output_dir, lora=lora)
+        if int(os.environ.get("RANK", "0")) == 0:
+            print(json.dumps({"lora": lora, "wrapped": wrapped, "logs": logs}), flush=True)
+    try:
+        three_steps(folder, rows, output_dir, lora=True, teacher="ema")
+    except UserError as error:
+        print(f"refused: {error}", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
