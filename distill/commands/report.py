@@ -11,13 +11,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, help="a run's folder; or results files and folders")
     parser.add_argument("--output", type=Path, help="default: the folder `report` in the run's")
     parser.add_argument("--title", default="ICL distillation: results")
+    parser.add_argument(
+        "--cards", action="store_true", help="write training and results into each checkpoint's README.md"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report and print its pages' paths."""
+    """Write the report, and print what was written."""
     from distill.report.write import write_report
 
-    for page in write_report(args.paths, args.output or _default_output(args.paths), args.title):
+    output = args.output or _default_output(args.paths)
+    for page in write_report(args.paths, output, args.title, cards=args.cards):
         print(page)
     return 0
 

@@ -77,7 +77,7 @@ def _evaluate(
 
 def _report(output_dir: Path, before: Sequence[Stage]) -> Stage:
     output = output_dir / "report"
-    command = module_command(_CLI, "report", str(output_dir), output=output)
+    command = module_command(_CLI, "report", str(output_dir), "--cards", output=output)
     after = tuple(stage.name for stage in before)
     return Stage("report", command, output, output / "report.md", (output_dir / RUN_FILE,), after)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from distill.evaluate.results import SCHEMA, key_of, read_results
 from distill.provenance import FILE as PROVENANCE
-from distill.report.labels import Entry, subject_name
+from distill.report.labels import Entry, model_name, subject_name
 from lm_eval_tasks.errors import UserError
 
 
@@ -108,6 +108,20 @@ def collect(paths: Sequence[Path]) -> Collection:
     entries = [one.entry for one in shown.values()]
     sources = [one.source for one in shown.values()]
     return Collection(list(found.values()), entries, sources, _training_runs(shown.values()), warnings)
+
+
+def base_beside(one: Found, found: Iterable[Found]) -> list[Entry]:
+    """The base model's entries to compare a checkpoint with: those of its evaluation's seed, else others.
+
+    A folder stands for a model by its last name: each run may have its own copy.
+    """
+    name, benchmark = model_name(one.entry["model"]["name"]), one.entry["benchmark"]
+    by_seed: dict[int, list[Entry]] = {}
+    for other in found:
+        entry = other.entry
+        if (model_name(entry["model"]["name"]), entry["benchmark"], entry["step"]) == (name, benchmark, None):
+            by_seed.setdefault(other.seed, []).append(entry)
+    return by_seed.get(one.entry["request"]["seed"]) or next(iter(by_seed.values()), [])
 
 
 def _name_of(entry: Entry) -> tuple[Any, ...]:

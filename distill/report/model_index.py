@@ -1,4 +1,4 @@
-"""A leaderboard's entry -> the `model-index` block of a model card on the Hugging Face hub."""
+"""Results -> the `model-index` block of a model card on the Hugging Face hub."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +9,7 @@ from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.files import write_text
 
 _NAMES = {"ifeval": "IFEval", "gsm8k": "GSM8K", "csqa": "CommonsenseQA", "math": "MATH-500"}
-_HARNESS = "https://github.com/EleutherAI/lm-evaluation-harness"
+HARNESS = "https://github.com/EleutherAI/lm-evaluation-harness"
 _SHOWN = (
     "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
     "strict_acc", "flexible_acc", "acc", "acc_norm", "exact_match", "truncated",
@@ -35,13 +35,13 @@ def eval_results(entry: dict[str, Any]) -> list[EvalResult]:
             found.append(
                 EvalResult(
                     task_type="text-generation",
-                    **_dataset(record),
+                    **dataset_of(record["benchmark"], record["asked"].get("data_source"), record["task"]),
                     metric_type=name,
                     metric_value=metric["value"],
                     metric_name=f"{name.replace('_', ' ')} ({way})",
                     metric_args=noted | {"stderr": metric["stderr"], "interval": metric["interval"]},
                     source_name=harness,
-                    source_url=_HARNESS,
+                    source_url=HARNESS,
                 )
             )
     return found
@@ -76,12 +76,14 @@ def _name(entry: dict[str, Any]) -> str:
     return Path(entry["adapter"] or entry["model"]).name
 
 
-def _dataset(record: dict[str, Any]) -> dict[str, Any]:
-    """Which data set was asked: a score on the embedded sample must not pass for the benchmark's."""
-    benchmark = record["benchmark"]
-    if benchmark not in BENCHMARKS:
-        return {"dataset_type": record["task"], "dataset_name": record["task"]}
-    if record["asked"].get("data_source") == "sample":
+def dataset_of(benchmark: str | None, source: str | None, task: str) -> dict[str, Any]:
+    """Which data set was asked, as `EvalResult` names it.
+
+    A score on the embedded sample must not pass for the benchmark's.
+    """
+    if benchmark is None or benchmark not in BENCHMARKS:
+        return {"dataset_type": task, "dataset_name": task}
+    if source == "sample":
         name = f"embedded sample in the schema of {_NAMES[benchmark]}"
         return {"dataset_type": f"icl-distill/sample-{benchmark}", "dataset_name": name}
     split = BENCHMARKS[benchmark].evaluation

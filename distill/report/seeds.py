@@ -1,10 +1,10 @@
 """Runs that differ in their seed alone -> means over seeds."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from distill.provenance import FILE as PROVENANCE
-from distill.report.collect import Collection, Found
+from distill.report.collect import Collection, Found, base_beside
 from distill.report.comparability import SEED, difference, differences
 from distill.report.labels import (
     BASELINE,
@@ -46,16 +46,12 @@ class Seeds:
         shown = {id(entry) for entry in collection.entries}
         trained = [one for one in collection.found if one.checkpoint]
         self._shown = sorted({one.seed for one in trained if id(one.entry) in shown})
-        self._bases: dict[tuple[str, str], dict[int, list[Entry]]] = {}
+        self._found = collection.found
         groups: dict[tuple[str, str, str], Group] = {}
-        for one in collection.found:
-            # A folder by its last name: each run may have its own copy of the model.
-            key = model_name(one.entry["model"]["name"]), one.entry["benchmark"]
-            if one.entry["step"] is None:
-                self._bases.setdefault(key, {}).setdefault(one.seed, []).append(one.entry)
-            else:
-                steps = groups.setdefault((*key, one.entry["condition"]), {})
-                steps.setdefault(one.entry["step"], {})[one.seed] = one
+        for one in trained:
+            # As `base_beside` has it.
+            key = model_name(one.entry["model"]["name"]), one.entry["benchmark"], one.entry["condition"]
+            groups.setdefault(key, {}).setdefault(one.entry["step"], {})[one.seed] = one
         self.warnings: list[str] = []
         self._groups = {key: group for key, group in groups.items() if self._poolable(key, group)}
 
@@ -83,8 +79,8 @@ class Seeds:
         place = f"{BENCHMARK_NAMES[benchmark]} ({model}), {condition} is not pooled over seeds"
         found = [one for seeds in group.values() for one in seeds.values()]
         asked = [(_named(one.entry, one.seed), one.entry) for one in found]
-        for seed in dict.fromkeys(one.seed for one in found):
-            asked += [(_named(entry, seed), entry) for entry in self._base(key[:2], found, seed)]
+        bases = {one.seed: base_beside(one, self._found) for one in found}
+        asked += [(_named(entry, seed), entry) for seed, base in bases.items() for entry in base]
         warnings = differences(place, asked, but=[SEED])
         trained = {f"seed {one.seed}": _training(one.provenance) for one in found if one.provenance}
         for name in sorted({name for facts in trained.values() for name in facts}):
@@ -96,12 +92,6 @@ class Seeds:
                 f"{PROVENANCE} is among the seeds, so its training settings are not compared."
             )
         return not warnings
-
-    def _base(self, key: tuple[str, str], found: Sequence[Found], seed: int) -> list[Entry]:
-        """The base model's entries beside a seed's: those of the same evaluation seed, else the only ones."""
-        bases = self._bases.get(key, {})
-        own = next(int(one.entry["request"]["seed"]) for one in found if one.seed == seed)
-        return bases.get(own) or next(iter(bases.values()), [])
 
     def _score_rows(self) -> Iterator[list[str]]:
         for (_, benchmark, condition), group in self._ordered():
@@ -128,8 +118,8 @@ class Seeds:
         metric = shown_metrics(benchmark)[0]
         rates = {seed: _rate(one.entry, metric) for seed, one in seeds.items()}
         over_base, shares = {}, {}
-        for seed in seeds:
-            zero, few_shot = zero_and_few_shot(self._base((model, benchmark), list(seeds.values()), seed))
+        for seed, one in seeds.items():
+            zero, few_shot = zero_and_few_shot(base_beside(one, self._found))
             if zero is None:
                 continue
             over_base[seed] = rates[seed] - _rate(zero, metric)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distill.evaluate.results import check_writable
+from distill.report.cards import write_cards
 from distill.report.collect import collect
 from distill.report.figure import save
 from distill.report.html.page import render
@@ -14,19 +15,20 @@ MARKDOWN = "report.md"
 HTML = "index.html"
 
 
-def write_report(paths: Sequence[Path], output: Path, title: str) -> list[Path]:
+def write_report(paths: Sequence[Path], output: Path, title: str, *, cards: bool = False) -> list[Path]:
     """Write `report.md`, `index.html`, and every figure as PNG and SVG into `output`.
 
     Args:
         paths: Results files, or folders of them.
         output: A folder; made if need be.
         title: The heading.
+        cards: Write each checkpoint's model card as well.
 
     Returns:
-        The two pages.
+        The two pages, and the cards.
 
     Raises:
-        UserError: see `collect`; or `output` cannot be written.
+        UserError: see `collect` and `write_cards`; or `output` cannot be written.
     """
     check_writable(output / MARKDOWN)
     report = Report(title, collect(paths), [path for path in paths if path.is_dir()])
@@ -34,6 +36,7 @@ def write_report(paths: Sequence[Path], output: Path, title: str) -> list[Path]:
         for drawing in section.drawings:
             save(drawing, output)
     write_text(output / HTML, render(report))
+    written = write_cards(report) if cards else []
     # Last: `icl-distill run` takes it for the end of the stage.
     write_text(output / MARKDOWN, compose(report))
-    return [output / MARKDOWN, output / HTML]
+    return [output / MARKDOWN, output / HTML, *written]
