@@ -47,12 +47,17 @@ class Seeds:
         trained = [one for one in collection.found if one.checkpoint]
         self._shown = sorted({one.seed for one in trained if id(one.entry) in shown})
         self._found = collection.found
+        self.warnings: list[str] = []
         groups: dict[tuple[str, str, str], Group] = {}
         for one in trained:
             # As `base_beside` has it.
             key = model_name(one.entry["model"]["name"]), one.entry["benchmark"], one.entry["condition"]
-            groups.setdefault(key, {}).setdefault(one.entry["step"], {})[one.seed] = one
-        self.warnings: list[str] = []
+            seeds = groups.setdefault(key, {}).setdefault(one.entry["step"], {})
+            if seeds.setdefault(one.seed, one) is not one:
+                self.warnings.append(
+                    f"{BENCHMARK_NAMES[key[1]]}, {_named(one.entry, one.seed)} is in "
+                    f"{seeds[one.seed].source} and in {one.source}: over seeds, only the first counts."
+                )
         self._groups = {key: group for key, group in groups.items() if self._poolable(key, group)}
 
     def parts(self) -> list[str]:
@@ -67,8 +72,8 @@ class Seeds:
     def _which(self) -> str:
         pooled = {seed for group in self._groups.values() for found in group.values() for seed in found}
         return (
-            f"Runs with seeds {', '.join(map(str, sorted(pooled)))}. **All other sections show a single seed "
-            f"({', '.join(map(str, self._shown))}).**"
+            f"Runs with seeds {', '.join(map(str, sorted(pooled)))}. **All other sections show one seed of each "
+            f"result: {', '.join(map(str, self._shown))}.**"
         )
 
     def _poolable(self, key: tuple[str, str, str], group: Group) -> bool:
