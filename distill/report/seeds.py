@@ -72,8 +72,8 @@ class Seeds:
     def _which(self) -> str:
         pooled = {seed for group in self._groups.values() for found in group.values() for seed in found}
         return (
-            f"Runs with seeds {', '.join(map(str, sorted(pooled)))}. **All other sections show one seed of each "
-            f"result: {', '.join(map(str, self._shown))}.**"
+            f"Runs with seeds {', '.join(map(str, sorted(pooled)))}. **All other sections show one seed of "
+            f"each result: {', '.join(map(str, self._shown))}.**"
         )
 
     def _poolable(self, key: tuple[str, str, str], group: Group) -> bool:
