@@ -1,0 +1,79 @@
+"""Episodes: what is asked and how an answer is judged. Sources yield them; all else takes them.
+
+A *source* is one definition of a task, whatever it is made of: a benchmark of this package, any task of
+lm-evaluation-harness, or a user's JSON lines. A *context* is what only the teacher reads.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+Message = dict[str, Any]
+"""`{"role": "system" | "user" | "assistant" | "tool", "content": text, ...}`, as chat templates take it."""
+
+Prompt = tuple[Message, ...] | str
+"""Chat messages, ending where the answer begins; or, for a model without a chat template, the text itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One question, what may be read before it, and what its answer is judged by.
+
+    Attributes:
+        source: The name of its source.
+        id: The row's name within its split.
+        prompt: What the student reads.
+        question: What is asked, without answer-format instructions: what repeats and overlaps are found by.
+        completion: The gold answer as an assistant would write it; None: unlabelled.
+        reference: What the scorer needs, ready for JSON: such as `target`, `choices`.
+        teacher_prompt: What the teacher reads in the place of `prompt`; None: the same.
+        privileged: Text that only the teacher may read beside the question; None: there is none.
+        tools: Tools in the shape that chat templates take; None: there are none.
+        stratum: Demonstrations are drawn evenly over these (such as the answer's letter); "": they are not.
+    """
+
+    source: str
+    id: str
+    prompt: Prompt
+    question: str
+    completion: str | None = None
+    reference: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    teacher_prompt: Prompt | None = None
+    privileged: str | None = None
+    tools: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
+    stratum: str = ""
+
+    @property
+    def taught(self) -> Prompt:
+        """What the teacher reads."""
+        return self.prompt if self.teacher_prompt is None else self.teacher_prompt
+
+    def seen_with(self, teacher_prompt: Prompt) -> "Episode":
+        """The same question behind another context."""
+        return replace(self, teacher_prompt=teacher_prompt)
+
+
+class Source(Protocol):
+    """A task.
+
+    Attributes:
+        name: As results name it: `gsm8k`, `lm_eval:arc_easy`, `orders`.
+        num_fewshot: Demonstrations that its few-shot view shows by default.
+    """
+
+    name: str
+    num_fewshot: int
+
+    def train(self) -> list[Episode]:
+        """Rows to learn from, never among `evaluation`; raises `UserError` where there are none."""
+
+    def evaluation(self) -> list[Episode]:
+        """Rows that are judged."""
+
+    def pool(self) -> list[Episode]:
+        """Rows with a completion, which demonstrations are drawn from."""
+
+    def show(
+        self, episode: Episode, demonstrations: Sequence[Episode] = (), *, system: str | None = None
+    ) -> Prompt:
+        """The prompt of `episode` behind these demonstrations and this system instruction."""
