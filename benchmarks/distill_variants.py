@@ -25,9 +25,9 @@ from distill.objectives.chunked import HiddenTargets, Objective, fused_objective
 from distill.objectives.divergences import TopK
 from distill.teachers.base import Teacher
 from distill.teachers.models import self_teacher
-from lm_eval_tasks.datasets import load_train
-from lm_eval_tasks.demonstrations import DemonstrationPicker
-from lm_eval_tasks.schemas import Example
+from lm_eval_tasks.episodes import Episode
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.sources import open_source
 
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SHOTS = (0, 8, 16)
@@ -51,7 +51,7 @@ class Workbench:
         """
         path = self._path = resolve_model("demo")
         tokenizer = AutoTokenizer.from_pretrained(path)
-        pool = load_train("gsm8k", source)
+        pool = open_source("gsm8k", data=source).train()
         demonstrations = DemonstrationPicker(pool, max(SHOTS), "fixed").fixed
         shown = {example.id for example in demonstrations}
         order = random.Random(0).sample(
@@ -61,7 +61,7 @@ class Workbench:
         rows: dict[int, list[Row]] = {}
         for k in SHOTS:
 
-            def pick(example: Example, k: int = k) -> list[Example]:
+            def pick(example: Episode, k: int = k) -> list[Episode]:
                 return demonstrations[:k]
 
             rows[k], _ = build_rows(examples, pick, tokenizer, budgets=Budgets(None, None))
@@ -178,7 +178,7 @@ def _answers(batch: Batch) -> torch.Tensor:
     return batch["labels"][batch["labels"] != IGNORED]
 
 
-def _joined(examples: Sequence[Example], solutions: int) -> list[Example]:
+def _joined(examples: Sequence[Episode], solutions: int) -> list[Episode]:
     """Examples whose answers are `solutions` of theirs in a row."""
     groups = (examples[start : start + solutions] for start in range(0, len(examples), solutions))
     return [

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lm_eval_tasks.rewards import build_reward, read_constraints
-from lm_eval_tasks.rlvr_data import load_rlvr
+from lm_eval_tasks.benchmarks.rlvr.data import load_rlvr
+from lm_eval_tasks.benchmarks.rlvr.rewards import build_reward, read_constraints
 
 TARGET = 5000
 BATCH = 64

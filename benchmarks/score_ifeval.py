@@ -24,7 +24,7 @@ from typing import Any
 from ifeval_reference import Reference, load_reference
 from ifeval_responses import chat_response
 
-from lm_eval_tasks.scoring.ifeval import check
+from lm_eval_tasks.benchmarks.ifeval.scorer import check
 
 Verdicts = list[tuple[list[bool], list[bool]]]
 RANDOM_IN_REFERENCE = (1122, 1129)
@@ -92,7 +92,7 @@ def import_seconds(folder: Path) -> dict[str, float]:
     statements = {
         "lm-eval": f"from ifeval_reference import load_reference; from pathlib import Path; "
         f"load_reference(Path({str(folder)!r}))",
-        "ours": "import lm_eval_tasks.scoring.ifeval",
+        "ours": "import lm_eval_tasks.benchmarks.ifeval.scorer",
         "nothing": "pass",
     }
     medians = {}

@@ -4,7 +4,10 @@ A *source* is one definition of a task, whatever it is made of: a benchmark of t
 lm-evaluation-harness, or a user's JSON lines. A *context* is what only the teacher reads.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -51,6 +54,30 @@ class Episode:
     def seen_with(self, teacher_prompt: Prompt) -> "Episode":
         """The same question behind another context."""
         return replace(self, teacher_prompt=teacher_prompt)
+
+
+def prompt_text(prompt: Prompt) -> str:
+    """What the turns of a prompt say, one after the other."""
+    return (
+        prompt if isinstance(prompt, str) else "\n\n".join(str(turn.get("content") or "") for turn in prompt)
+    )
+
+
+def same_question(question: str) -> str:
+    """The form in which questions are the same: case, white space and Unicode composition do not count."""
+    return " ".join(unicodedata.normalize("NFC", question).casefold().split())
+
+
+def fingerprint(episodes: Iterable[Episode]) -> str:
+    """A SHA-256 (first 16 hex digits) over what the episodes say, in order; their ids do not count."""
+    digest = hashlib.sha256()
+    for episode in episodes:
+        record = [
+            episode.source, episode.prompt, episode.question, episode.completion, episode.reference,
+            episode.teacher_prompt, episode.privileged, episode.tools,
+        ]  # fmt: skip
+        digest.update(json.dumps(record, ensure_ascii=False, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
 
 
 class Source(Protocol):

@@ -7,8 +7,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from lm_eval_tasks.datasets import load_train
-from lm_eval_tasks.prompts import user_prompt
+from lm_eval_tasks.episodes import prompt_text
+from lm_eval_tasks.sources import open_source
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
@@ -42,8 +42,8 @@ def _train_tokenizer():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    rows = load_train("gsm8k", "sample")
-    tokenizer.train_from_iterator([f"{user_prompt(row)}\n{row.completion}" for row in rows], trainer)
+    rows = open_source("gsm8k", data="sample").train()
+    tokenizer.train_from_iterator([f"{prompt_text(row.prompt)}\n{row.completion}" for row in rows], trainer)
     return tokenizer
 
 

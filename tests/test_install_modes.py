@@ -20,7 +20,7 @@ pytest.importorskip("hatchling", reason="builds the wheel; part of the extra `de
 pytest.importorskip("editables", reason="hatchling needs it for editable installs; part of the extra `dev`")
 
 ROOT = Path(__file__).parents[1]
-NAMES = sorted(path.stem for path in (ROOT / "lm_eval_tasks" / "tasks").rglob("*.yaml"))
+NAMES = sorted(path.stem for path in (ROOT / "lm_eval_tasks" / "benchmarks").rglob("*.yaml"))
 PROBE = """
 import json, sys
 from lm_eval.tasks import TaskManager
@@ -103,6 +103,10 @@ def test_installing_adds_the_tasks_and_uninstalling_removes_them(environment, ch
     assert environment.list_tasks(cwd=tmp_path) == NAMES
     assert environment.load_group(cwd=tmp_path) == LOADED
     assert (environment.site / "lm_eval_tasks").exists() is not editable
+    copied = {path.suffix for path in environment.stubs.rglob("*") if path.is_file()}
+    assert copied == {".yaml", ".md", ""}  # the task files alone: neither code nor rows
+    sample = environment.site / "lm_eval_tasks" / "benchmarks" / "csqa" / "sample" / "validation.jsonl"
+    assert sample.is_file() is not editable
     page = environment.site / "distill" / "report" / "html" / "templates" / "report.html.j2"
     assert page.is_file() is not editable  # the report's files that are no Python
     environment.pip("uninstall", "--yes", "icl-distill")
@@ -112,6 +116,6 @@ def test_installing_adds_the_tasks_and_uninstalling_removes_them(environment, ch
 
 def test_a_bare_checkout_works_with_include_path(environment, checkout):
     # `python -m lm_eval`, like `python -c`, imports from the folder it is started in.
-    folder = Path("lm_eval_tasks/tasks")
+    folder = Path("lm_eval_tasks/benchmarks")
     assert environment.list_tasks("--include_path", folder, cwd=checkout) == NAMES
     assert environment.load_group(folder, cwd=checkout) == LOADED

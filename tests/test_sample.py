@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from lm_eval_tasks.boxed import last_boxed
-from lm_eval_tasks.datasets import BENCHMARKS, SAMPLE_DIR, load_evaluation, load_train
-from lm_eval_tasks.schemas import same_question
+from lm_eval_tasks import TASK_DIR
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.benchmarks.math.boxed import last_boxed
+from lm_eval_tasks.episodes import same_question
+from lm_eval_tasks.reading import sample_file
+from lm_eval_tasks.sources import open_source
 
 ROOT = Path(__file__).resolve().parents[1]
 IFEVAL_FIELDS = {"key", "prompt", "instruction_id_list", "kwargs"}
@@ -35,7 +38,10 @@ SPLITS = {
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (SAMPLE_DIR / f"{name}.jsonl").read_text("utf-8").splitlines()]
+    benchmark, split = name.split("_")
+    return [
+        json.loads(line) for line in sample_file(benchmark, f"{split}.jsonl").read_text("utf-8").splitlines()
+    ]
 
 
 def value(node: ast.expr) -> Fraction:
@@ -64,22 +70,28 @@ def test_size_and_fields(name: str) -> None:
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_loader_reads_all_rows_and_no_question_occurs_twice(benchmark: str) -> None:
-    train, evaluation = load_train(benchmark, "sample"), load_evaluation(benchmark, "sample")
+    train, evaluation = (
+        open_source(benchmark, data="sample").train(),
+        open_source(benchmark, data="sample").evaluation(),
+    )
     assert len(train) == SPLITS[f"{benchmark}_train"][0]
     questions = [same_question(example.question) for example in (*train, *evaluation)]
     assert max(Counter(questions).values()) == 1
 
 
 def test_files_are_small() -> None:
-    assert sum(path.stat().st_size for path in SAMPLE_DIR.iterdir()) < 700_000
+    assert sum(path.stat().st_size for path in TASK_DIR.glob("*/sample/*")) < 700_000
 
 
 def test_generator_gives_the_same_bytes(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "scripts.make_sample", "--output", tmp_path], cwd=ROOT, check=True, timeout=60
     )
-    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert written == {path.name: path.read_bytes() for path in SAMPLE_DIR.glob("*.jsonl")}
+    written, kept = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.glob("*/sample/*.jsonl")}
+        for folder in (tmp_path, TASK_DIR)
+    )
+    assert len(written) == 9 and written == kept
 
 
 @pytest.mark.parametrize("name", ["gsm8k_train", "gsm8k_test"])
@@ -146,7 +158,7 @@ def test_ifeval_metadata(name: str, types: int) -> None:
 
 
 def test_ifeval_responses_keep_their_constraints() -> None:
-    from lm_eval_tasks.scoring import ifeval
+    from lm_eval_tasks.benchmarks.ifeval import scorer as ifeval
 
     for row in rows("ifeval_train"):
         verdict = ifeval.check(

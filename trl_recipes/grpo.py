@@ -24,13 +24,13 @@ from distill.model.demo_model import resolve_model
 from distill.training.checkpoints import resume_path
 from distill.training.config_files import parse_run
 from distill.training.launch import SETTINGS_FILE, run_or_exit
-from lm_eval_tasks.datasets import load_evaluation
+from lm_eval_tasks.benchmarks.rlvr.data import RlvrData, RlvrRow, load_rlvr
+from lm_eval_tasks.benchmarks.rlvr.prompts import build_prompt
+from lm_eval_tasks.benchmarks.rlvr.rewards import build_reward, check_mode
+from lm_eval_tasks.episodes import same_question
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text
-from lm_eval_tasks.rewards import build_reward, check_mode
-from lm_eval_tasks.rlvr_data import RlvrData, RlvrRow, load_rlvr
-from lm_eval_tasks.rlvr_prompts import build_prompt
-from lm_eval_tasks.schemas import same_question
+from lm_eval_tasks.sources import open_source
 
 DATA_FILE = "rlvr_data.json"
 
@@ -110,7 +110,7 @@ def to_dataset(rows: tuple[RlvrRow, ...], *, reasoning: bool) -> Dataset:
 def without_evaluated(rows: tuple[RlvrRow, ...], data: str | None) -> tuple[tuple[RlvrRow, ...], str]:
     """The rows whose question is no IFEval evaluation prompt, and a sentence about the others."""
     try:
-        evaluated = {same_question(example.question) for example in load_evaluation("ifeval", data)}
+        evaluated = {same_question(one.question) for one in open_source("ifeval", data=data).evaluation()}
     except UserError as error:
         return rows, f"overlap with IFEval's prompts not checked ({error})"
     kept = tuple(row for row in rows if same_question(row.question) not in evaluated)

@@ -6,7 +6,7 @@ from pathlib import Path
 from distill.evaluation.settings import add_settings_arguments, choose_benchmarks, settings_from_args
 from distill.evaluation.summary import headline
 from distill.model.demo_model import resolve_model
-from lm_eval_tasks.datasets import BENCHMARKS
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 
 

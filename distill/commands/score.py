@@ -1,6 +1,6 @@
 """`icl-distill score`: verdicts and accuracies for a file of responses.
 
-Formats of its files: lm_eval_tasks/scoring/README.md.
+Formats of its files: lm_eval_tasks/scorefile/README.md.
 """
 
 import argparse
@@ -10,30 +10,34 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from tqdm import tqdm
 
 from lm_eval_tasks import __version__
+from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS, Benchmark, RewardSet
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
-from lm_eval_tasks.scoring.chunks import Job, Line, Scored, score_lines
-from lm_eval_tasks.scoring.records import parse_line
-from lm_eval_tasks.scoring.tasks import TASKS, make_task
-from lm_eval_tasks.scoring.totals import Totals
+from lm_eval_tasks.scorefile.chunks import Job, Line, Scored, score_lines
+from lm_eval_tasks.scorefile.records import parse_line
+from lm_eval_tasks.scorefile.totals import Totals
 
 MAX_NAMED_ROWS = 20
+_SCORED: dict[str, Benchmark | RewardSet] = {**BENCHMARKS, **REWARD_SETS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--task", choices=TASKS, required=True)
+    parser.add_argument("--task", choices=list(_SCORED), required=True)
     parser.add_argument(
         "--responses", type=Path, required=True, help="JSON lines; lm-eval's samples_*.jsonl too"
     )
     parser.add_argument(
-        "--data", type=Path, help="IFEval's prompts; default: ICL_DATA_DIR's ifeval/test.jsonl"
+        "--data",
+        type=Path,
+        help="the prompts, where rows do not say what they answer; default: in ICL_DATA_DIR",
     )
     parser.add_argument("--output", type=Path, required=True, help="the scores, as JSON")
     parser.add_argument("--verdicts", type=Path, help="one JSON line per response")
@@ -49,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--workers must be at least 1, not {args.workers}.")
     if not args.responses.is_file():
         raise UserError(f"--responses: {args.responses} does not exist.")
-    task = make_task(args.task, args.data)
-    totals = Totals(args.task, task.metrics)
-    job = Job(args.task, args.data, _first_filter(args.responses))
+    job = Job(partial(_SCORED[args.task].make_judge, args.data), _first_filter(args.responses))
+    judge = job.make_judge()
+    totals = Totals(judge)
     with _verdict_file(args.verdicts) as verdicts:
         rows, malformed = _score_file(args, job, totals, verdicts)
     if rows == 0:
@@ -59,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if malformed and not args.keep_going:
         print(_complaint(args, malformed, rows), file=sys.stderr)
         return 2
-    result = _result(args, totals, rows, malformed, getattr(task, "index", None))
+    result = _result(args, totals, rows, malformed, judge.about_data())
     write_json(args.output, result)
     _print_summary(result, totals.diagnostics.warning())
     return 0
@@ -129,18 +133,17 @@ def _verdict_file(path: Path | None) -> Iterator[IO[str] | None]:
 
 
 def _result(
-    args: argparse.Namespace, totals: Totals, rows: int, malformed: list[str], index: Any
+    args: argparse.Namespace, totals: Totals, rows: int, malformed: list[str], data: dict[str, Any]
 ) -> dict[str, Any]:
-    result: dict[str, Any] = {
+    return {
         "task": args.task,
         "version": __version__,
         "responses_file": str(args.responses),
         "rows": rows,
         "malformed": {"count": len(malformed), "first": malformed[:MAX_NAMED_ROWS]},
+        **data,
+        **totals.summary(),
     }
-    if index is not None:
-        result["data"] = {"prompts": len(index), "fingerprint": index.fingerprint}
-    return result | totals.summary()
 
 
 def _complaint(args: argparse.Namespace, malformed: list[str], rows: int) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from lm_eval_tasks.episodes import Message
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompts import Message, to_plain_text
+from lm_eval_tasks.prompting.plain_text import to_plain_text
 
 
 def encode_prompt(
@@ -20,7 +21,7 @@ def encode_prompt(
 
     Args:
         tokenizer: With a chat template, or without one: then the plain-text form is used.
-        messages: Ends with a user turn; see `lm_eval_tasks.prompts.build_messages`.
+        messages: Ends with a user turn; see `lm_eval_tasks.prompting.render.build_messages`.
         enable_thinking: Passed to the chat template, which may open or suppress a thinking block.
     """
     return encode_prompts(tokenizer, [messages], enable_thinking=enable_thinking)[0]

@@ -7,9 +7,9 @@ from typing import TypedDict
 from transformers import PreTrainedTokenizerBase
 
 from distill.encoding.encode import encode_answer, encode_prompt
+from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompts import assistant_completion, build_messages
-from lm_eval_tasks.schemas import Example
+from lm_eval_tasks.prompting.render import assistant_completion, build_messages
 
 
 class Row(TypedDict):
@@ -64,8 +64,8 @@ class RowCounts:
 
 
 def build_rows(
-    examples: Iterable[Example],
-    pick: Callable[[Example], Sequence[Example]],
+    examples: Iterable[Episode],
+    pick: Callable[[Episode], Sequence[Episode]],
     tokenizer: PreTrainedTokenizerBase,
     *,
     budgets: Budgets,
@@ -105,8 +105,8 @@ def build_rows(
 
 
 def _build_row(
-    example: Example,
-    demonstrations: Sequence[Example],
+    example: Episode,
+    demonstrations: Sequence[Episode],
     tokenizer: PreTrainedTokenizerBase,
     budgets: Budgets,
     enable_thinking: bool,

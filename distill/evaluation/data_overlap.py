@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lm_eval_tasks.datasets import BENCHMARKS, load_evaluation, load_pool, load_train, resolve_source
-from lm_eval_tasks.demonstrations import DEFAULT_SEED, DemonstrationPicker, without_overlap
+from lm_eval_tasks.benchmarks import REWARD_SETS
+from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.overlap import KINDS, Passage, Settings, find_duplicates, find_overlap
-from lm_eval_tasks.rlvr_data import load_rlvr
-from lm_eval_tasks.schemas import Example
+from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, DemonstrationPicker, without_overlap
+from lm_eval_tasks.reading import resolve_source
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
+from lm_eval_tasks.sources.overlap import KINDS, Passage, Settings, find_duplicates, find_overlap
 
 OVERLAP_FILE = "overlap.json"
 SCHEMA = "icl-distill/overlap"
@@ -18,13 +19,12 @@ SCHEMA_VERSION = 1
 TRAINING = "training rows"
 EVALUATED = "evaluated rows"
 SHOWN = "demonstrations shown"
-RLVR = "RLVR-IFeval training rows"
 
 _SHOWN_CHARACTERS = 70
 
 
 def data_overlap(
-    benchmarks: Sequence[str], data: str | None, settings: Settings, *, rlvr: bool = False
+    benchmarks: Sequence[str], data: str | None, settings: Settings, *, reward_sets: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Compare training rows, demonstrations and evaluated rows of each benchmark.
 
@@ -32,7 +32,8 @@ def data_overlap(
         benchmarks: Names of benchmarks.
         data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
         settings: What counts as overlap.
-        rlvr: Compare the training rows of RLVR-IFeval with each benchmark's evaluated rows as well.
+        reward_sets: Names of `REWARD_SETS`, whose training rows are compared with each benchmark's evaluated
+            rows as well.
 
     Returns:
         A JSON value: `schema`, `schema_version`, `source`, `settings`, and under `benchmarks` by name:
@@ -43,11 +44,12 @@ def data_overlap(
         UserError: the evaluated rows cannot be loaded, or a row is malformed.
     """
     found = {benchmark: _of_benchmark(benchmark, data, settings) for benchmark in benchmarks}
-    if rlvr:
-        rows = [Passage(row.where, row.question) for row in load_rlvr(data).train]
+    for name in reward_sets:
+        rows = [Passage(where, question) for where, question in REWARD_SETS[name].questions(data)]
+        learned = f"{REWARD_SETS[name].title} {TRAINING}"
         for benchmark in benchmarks:
-            tested = _passages(load_evaluation(benchmark, data))
-            found[benchmark]["comparisons"].append(_compare(RLVR, rows, EVALUATED, tested, settings))
+            tested = _passages(BenchmarkSource(benchmark, data).evaluation())
+            found[benchmark]["comparisons"].append(_compare(learned, rows, EVALUATED, tested, settings))
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -85,20 +87,21 @@ def overlap_table(found: dict[str, Any], *, worst: int = 3) -> str:
 
 
 def _of_benchmark(benchmark: str, data: str | None, settings: Settings) -> dict[str, Any]:
-    tested = load_evaluation(benchmark, data)
+    source = BenchmarkSource(benchmark, data)
+    tested = source.evaluation()
     notes = []
     try:
-        training = load_train(benchmark, data)
+        training = source.all_train
         pool, name = training, TRAINING
     except UserError as error:
         training = []
-        pool, source = load_pool(benchmark, data)
-        name = f"rows of the demonstration pool ({source})"
+        pool = source.whole_pool
+        name = f"rows of the demonstration pool ({source.pool_data})"
         notes.append(f"there are no training rows to compare: {error}")
     kept, dropped = without_overlap(pool, tested)
     if dropped:
         notes.append(f"{dropped} of the {len(pool)} {name} are evaluated: they are never learned or shown")
-    shown = DemonstrationPicker(kept, BENCHMARKS[benchmark].num_fewshot, "fixed", DEFAULT_SEED).fixed
+    shown = DemonstrationPicker(kept, source.num_fewshot, "fixed", DEFAULT_SEED).fixed
     sides = [(name, pool, EVALUATED, tested), (SHOWN, shown, EVALUATED, tested)]
     if training:
         sides.append((name, without_overlap(training, shown)[0], SHOWN, shown))
@@ -118,9 +121,9 @@ def _compare(
     return {"learned": learned, "tested": tested} | asdict(find_overlap(rows, others, settings))
 
 
-def _passages(examples: Iterable[Example]) -> list[Passage]:
+def _passages(examples: Iterable[Episode]) -> list[Passage]:
     """What each row asks, without the words that the prompt's format adds to every row."""
-    return [Passage(row.id, "\n".join([row.question, *row.choices])) for row in examples]
+    return [Passage(row.id, "\n".join([row.question, *row.reference.get("choices", ())])) for row in examples]
 
 
 def _pair_line(benchmark: str, comparison: dict[str, Any], pair: dict[str, Any]) -> str:

@@ -10,15 +10,16 @@ from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 from distill.evaluation.response_length import Reply
-from distill.evaluation.scores import DIAGNOSTICS, SCORES
+from distill.evaluation.scores import DIAGNOSTICS
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.summary import Row, diagnose, summarise
 from distill.model.fingerprints import digest, digest_all, versions
 from lm_eval_tasks import TASK_DIR
-from lm_eval_tasks.datasets import load_evaluation, load_pool, resolve_source
-from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.episodes import fingerprint
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.schemas import fingerprint
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Question:
     """What is measured on a model.
 
     Attributes:
-        benchmark: `gsm8k`, `csqa`, `math` or `ifeval`.
+        benchmark: Its name.
         num_fewshot: Demonstrations in the prompt.
         data: Source, number and fingerprint of the evaluated rows.
         shown: Number of demonstrations; with any, mode, seed, source and fingerprint of their pool.
@@ -48,24 +49,24 @@ def prepare(settings: EvalSettings, benchmark: str, num_fewshot: int) -> Questio
     Raises:
         UserError: unknown benchmark, data not reachable, a malformed row, or a pool that is too small.
     """
-    examples = load_evaluation(benchmark, settings.data)
-    evaluated = examples[: settings.n_samples]
+    source = BenchmarkSource(benchmark, settings.data)
+    episodes = source.evaluation()
+    evaluated = episodes[: settings.n_samples]
     data = {
-        "source": resolve_source(settings.data),
+        "source": source.data,
         "rows": len(evaluated),
-        "rows_in_split": len(examples),
+        "rows_in_split": len(episodes),
         "fingerprint": fingerprint(evaluated),
     }
     shown: dict[str, Any] = {"num_fewshot": num_fewshot}
     if num_fewshot:
         # As the task does it, no row of the whole evaluation split is shown.
-        rows, source = load_pool(benchmark, settings.data)
-        pool, _ = without_overlap(rows, examples)
+        pool = source.pool()
         DemonstrationPicker(pool, num_fewshot, settings.demonstrations, settings.demonstration_seed)  # type: ignore[arg-type] # checked there
         shown |= {
             "mode": settings.demonstrations,
             "seed": settings.demonstration_seed,
-            "source": source,
+            "source": source.pool_data,
             "pool_fingerprint": fingerprint(pool),
         }
     return Question(benchmark, num_fewshot, data, shown)
@@ -147,7 +148,7 @@ def _run_harness(lm: Any, settings: EvalSettings, question: Question) -> tuple[s
 
 def _row(benchmark: str, sample: Mapping[str, Any], reply: Reply) -> Row:
     """What is kept of one question: enough to show it and to compare conditions row by row."""
-    scores = SCORES[benchmark]
+    spec = BENCHMARKS[benchmark]
     row: Row = {
         "id": sample["doc"]["id"],
         "question": sample["doc"]["prompt"],
@@ -157,10 +158,11 @@ def _row(benchmark: str, sample: Mapping[str, Any], reply: Reply) -> Row:
         "truncated": reply.truncated,
         "prompt_sha": sample["prompt_hash"][:16],
     }
-    if "instruction_id_list" in sample["doc"]:
-        row["instruction_id_list"] = list(sample["doc"]["instruction_id_list"])
-    for name in (*scores.per_row, *(name for name in DIAGNOSTICS if name in sample)):
+    row |= {name: sample["doc"][name] for name in spec.logged}
+    single = [score.name for score in spec.scores if score.unit == "row"]
+    for name in (*single, *(name for name in DIAGNOSTICS if name in sample)):
         row[name] = bool(sample[name])
-    for name in scores.per_instruction:
-        row[name] = [bool(verdict) for verdict in sample[name]]
+    for score in spec.scores:
+        if score.unit == "instruction":
+            row[score.name] = [bool(verdict) for verdict in sample[score.name]]
     return row

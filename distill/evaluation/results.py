@@ -8,7 +8,7 @@ Schema, version 1::
     results           a list of entries, one per model x benchmark x number of demonstrations:
       condition         "base" or the training condition's name
       step              optimiser step; null for the base model
-      benchmark         gsm8k, csqa, math or ifeval
+      benchmark         its name
       num_fewshot       demonstrations in the prompt
       model             name, kind (base, adapter, full), checkpoint (its folder, relative to this file),
                         fingerprint (config and weights; an adapter's includes its base's),

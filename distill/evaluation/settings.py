@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lm_eval_tasks.datasets import BENCHMARKS
-from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES
 
 BACKENDS = ("hf", "vllm")
 
@@ -29,7 +29,7 @@ class EvalSettings:
         batch_size: Prompts at once on the hf backend: a number or `auto`; vLLM schedules by itself.
         seed: Of everything drawn.
         data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
-        demonstrations: How demonstrations are chosen, see `lm_eval_tasks.demonstrations.Mode`.
+        demonstrations: How demonstrations are chosen, see `lm_eval_tasks.prompting.demonstrations.Mode`.
         demonstration_seed: Seed of their choice.
         enable_thinking: Handed to the chat template.
         model_args: Further arguments of lm-eval's model class, such as `max_model_len`.

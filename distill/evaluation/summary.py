@@ -4,8 +4,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distill.evaluation.scores import DIAGNOSTICS, SCORES
-from lm_eval_tasks.scoring.statistics import clustered_stderr, effective_n, wilson_interval
+from distill.evaluation.scores import DIAGNOSTICS, primary_metric
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.scoring.intervals import clustered_stderr, effective_n, wilson_interval
 
 Row = dict[str, Any]
 
@@ -20,13 +21,11 @@ def summarise(benchmark: str, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     clustered by prompt, and their interval is Wilson's for the number of independent verdicts that would
     give it.
     """
-    scores = SCORES[benchmark]
     metrics = {}
-    for name in scores.per_row:
-        verdicts = [[bool(row[name])] for row in rows]
-        metrics[name] = _metric(verdicts, unit="row")
-    for name in scores.per_instruction:
-        metrics[name] = _metric([list(row[name]) for row in rows], unit="instruction")
+    for score in BENCHMARKS[benchmark].scores:
+        found = [row[score.name] for row in rows]
+        verdicts = [[bool(one)] if score.unit == "row" else list(one) for one in found]
+        metrics[score.name] = _metric(verdicts, unit=score.unit)
     return metrics
 
 
@@ -36,7 +35,7 @@ def diagnose(benchmark: str, rows: Sequence[Row]) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: _share(sum(bool(row[name]) for row in rows), len(rows)) for name in ("truncated", *names)
     }
-    primary = SCORES[benchmark].primary
+    primary = primary_metric(benchmark)
     completed = [row for row in rows if not row["truncated"]]
     correct = sum(bool(row[primary]) for row in completed)
     found["on_completed"] = {"metric": primary, **_share(correct, len(completed))}
@@ -46,7 +45,7 @@ def diagnose(benchmark: str, rows: Sequence[Row]) -> dict[str, Any]:
 
 def headline(entry: Mapping[str, Any]) -> str:
     """The primary metric in one line, with counts."""
-    name = SCORES[entry["benchmark"]].primary
+    name = primary_metric(entry["benchmark"])
     metric = entry["metrics"][name]
     low, high = metric["interval"]
     return (

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import yaml
 
 from distill.report.published import BASE, RUN_FILE, parse_reported
-from lm_eval_tasks.datasets import BENCHMARKS
-from lm_eval_tasks.demonstrations import MODES
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_yaml_mapping, write_text
+from lm_eval_tasks.prompting.demonstrations import MODES
 
 IRRELEVANT = "irrelevant"
 """The demonstrations of another benchmark, a causal control."""
@@ -49,7 +49,7 @@ class Condition:
         config: Distillation file merged over the benchmark's, relative to the run file; `{benchmark}` stands
             for the benchmark's name. None: plain SFT.
         demonstrations: What its teacher reads instead of the file's demonstrations: one of
-            `lm_eval_tasks.demonstrations.MODES`, or `irrelevant`, those of another benchmark.
+            `lm_eval_tasks.prompting.demonstrations.MODES`, or `irrelevant`, those of another benchmark.
         devices: GPUs that it trains on, as CUDA_VISIBLE_DEVICES names them, one process each. Conditions on
             disjoint devices train at the same time. None: all, alone.
     """
@@ -66,7 +66,7 @@ class RunConfig:
     Attributes:
         output_dir: Where everything is written.
         model_name_or_path: A hub name, a folder, or `demo` for the embedded model.
-        benchmarks: By name: gsm8k, csqa, math, ifeval.
+        benchmarks: By name.
         conditions: By the name of their folder, in the report's order.
         data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
         backend: `hf` or `vllm`; None: vllm where CUDA is.

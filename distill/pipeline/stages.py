@@ -9,7 +9,8 @@ from distill.pipeline.config import BenchmarkRun, RunConfig
 from distill.pipeline.stage import Stage, module_command
 from distill.pipeline.training import training_stage
 from distill.report.published import RUN_FILE
-from lm_eval_tasks.datasets import local_files, resolve_source
+from lm_eval_tasks.reading import resolve_source
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 _CLI = "distill.cli"
 
@@ -44,14 +45,14 @@ def _overlap(config: RunConfig, output_dir: Path) -> Stage:
     names = tuple(config.benchmarks)
     source = resolve_source(config.data)
     command = module_command(_CLI, "data", "overlap", task=names, data=source, output=output)
-    inputs = tuple(path for name in names for path in local_files(name, config.data))
+    inputs = tuple(path for name in names for path in BenchmarkSource(name, config.data).files())
     return Stage("overlap", command, output, output, inputs)
 
 
 def _gap(config: RunConfig, benchmark: str, run: BenchmarkRun, output_dir: Path) -> Stage:
     output = output_dir / benchmark / "gap.json"
     options = _evaluation_options(config, benchmark, run) | {"num_fewshot": run.num_fewshot, "output": output}
-    inputs = tuple(local_files(benchmark, config.data))
+    inputs = tuple(BenchmarkSource(benchmark, config.data).files())
     return Stage(f"gap-{benchmark}", module_command(_CLI, "gap", **options), output, output, inputs)
 
 

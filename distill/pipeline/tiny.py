@@ -126,7 +126,8 @@ def _tokenizer() -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    from lm_eval_tasks.datasets import load_train
+    from lm_eval_tasks.benchmarks import BENCHMARKS
+    from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -137,7 +138,7 @@ def _tokenizer() -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    rows = load_train("gsm8k", "sample")
+    rows = (row for name in BENCHMARKS for row in BenchmarkSource(name, "sample").all_train)
     bpe.train_from_iterator((f"{row.question}\n{row.completion}" for row in rows), trainer)
     template = (files("trl") / "chat_templates" / "qwen3.jinja").read_text(encoding="utf-8")
     return PreTrainedTokenizerFast(

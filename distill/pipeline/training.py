@@ -6,11 +6,10 @@ from typing import Any
 
 from distill.pipeline.config import IRRELEVANT, Condition, RunConfig
 from distill.pipeline.stage import Stage, flags, module_command
-from lm_eval_tasks.datasets import local_files, resolve_source
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
-
-_OTHER = {"gsm8k": "csqa", "csqa": "gsm8k", "math": "csqa", "ifeval": "gsm8k"}
-"""Whose demonstrations are irrelevant to a benchmark; short ones, so that as many fit."""
+from lm_eval_tasks.reading import resolve_source
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 _FIRST_PORT = 29500
 
@@ -63,7 +62,7 @@ def training_stage(
         ),
         output=output,
         done_when=output / f"checkpoint-{max(run.checkpoint_steps)}" / "trainer_state.json",
-        inputs=(*inputs, *local_files(benchmark, config.data)),
+        inputs=(*inputs, *BenchmarkSource(benchmark, config.data).files()),
         **_placement(spec, list(config.conditions).index(condition), condition),
     )
 
@@ -72,7 +71,7 @@ def _demonstrations(spec: Condition, benchmark: str) -> dict[str, str]:
     if spec.demonstrations is None:
         return {}
     if spec.demonstrations == IRRELEVANT:
-        return {"demonstrations": "fixed", "demonstrations_from": _OTHER[benchmark]}
+        return {"demonstrations": "fixed", "demonstrations_from": BENCHMARKS[benchmark].unrelated}
     return {"demonstrations": spec.demonstrations}
 
 

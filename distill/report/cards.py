@@ -7,17 +7,17 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from distill.evaluation.scores import shown_metrics
 from distill.report.card_file import SOURCE, update_card
 from distill.report.collect import Found, base_beside
 from distill.report.comparability import differences, own_warnings, truncation_differs
 from distill.report.labels import (
-    BENCHMARK_NAMES,
     MISSING,
     Entry,
+    benchmark_name,
     interval,
     model_name,
     points,
-    shown_metrics,
     subject_name,
     table,
     with_interval,
@@ -130,7 +130,7 @@ def _results(found: Sequence[Found], report: Report) -> Iterator[str]:
         zero, few_shot = zero_and_few_shot(base_beside(one, report.collection.found))
         rows += _result_rows(one.entry, zero, few_shot, report.logs)
         beside = [(subject_name(entry), entry) for entry in (zero, few_shot, one.entry) if entry]
-        doubts += differences(BENCHMARK_NAMES[one.entry["benchmark"]], beside)
+        doubts += differences(benchmark_name(one.entry["benchmark"]), beside)
         doubts += own_warnings(entry for _, entry in beside)
         if zero and truncation_differs(zero, one.entry):
             doubts.append(TRUNCATED_NOTE)
@@ -146,7 +146,7 @@ def _result_rows(
 ) -> Iterator[list[str]]:
     for name in shown_metrics(entry["benchmark"]):
         metric = entry["metrics"][name]
-        row = [BENCHMARK_NAMES[entry["benchmark"]], name, with_interval(metric)]
+        row = [benchmark_name(entry["benchmark"]), name, with_interval(metric)]
         row.append(with_interval(zero["metrics"][name]) if zero else MISSING)
         shots = f"{few_shot['num_fewshot']}-shot: " if few_shot else ""
         row.append(shots + with_interval(few_shot["metrics"][name] if few_shot else None))
@@ -161,7 +161,7 @@ def _measured(entry: Entry) -> str:
     asked = f"{data['rows']} of {data['rows_in_split']} rows of `{data['source']}` ({data['fingerprint']})"
     how = f"{entry['request']['backend']}, {entry['model']['dtype']}"
     return (
-        f"- {BENCHMARK_NAMES[entry['benchmark']]}: {asked}; {how}, at most "
+        f"- {benchmark_name(entry['benchmark'])}: {asked}; {how}, at most "
         f"{entry['generation']['max_gen_toks']} tokens; lm_eval {entry['versions']['lm_eval']}."
     )
 

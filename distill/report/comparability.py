@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from distill.evaluation.summary import TRUNCATED_LIMIT, warnings_of
-from distill.report.labels import BENCHMARK_NAMES, Entry, model_name, subject_name
+from distill.report.labels import Entry, benchmark_name, model_name, subject_name
 
 SEED = "the seed"
 _FIELDS: dict[str, Callable[[Entry], Any]] = {
@@ -32,7 +32,7 @@ def comparison_warnings(entries: Sequence[Entry]) -> list[str]:
         warning
         for (model, benchmark), group in grouped(entries).items()
         for warning in differences(
-            f"{BENCHMARK_NAMES[benchmark]} ({model_name(model)})",
+            f"{benchmark_name(benchmark)} ({model_name(model)})",
             [(subject_name(entry), entry) for entry in group],
         )
     ]
@@ -62,7 +62,7 @@ def differences(place: str, group: Sequence[tuple[str, Entry]], *, but: Sequence
 def own_warnings(entries: Iterable[Entry]) -> list[str]:
     """What makes single entries doubtful."""
     return [
-        f"{BENCHMARK_NAMES[entry['benchmark']]}, {subject_name(entry)}: {warning}."
+        f"{benchmark_name(entry['benchmark'])}, {subject_name(entry)}: {warning}."
         for entry in entries
         for warning in warnings_of(entry)
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from distill.evaluation.scores import shown_metrics
 from distill.report.comparability import truncation_differs
 from distill.report.figure import (
     BASE_COLOUR,
@@ -16,13 +17,12 @@ from distill.report.figure import (
 )
 from distill.report.labels import (
     BASELINE,
-    BENCHMARK_NAMES,
     Entry,
+    benchmark_name,
     condition_name,
     in_order,
     metric_column,
     model_name,
-    shown_metrics,
     subject_name,
 )
 from distill.report.paired import Comparison
@@ -38,7 +38,7 @@ def accuracy_by_step(groups: Groups) -> Drawing | None:
     for (model, benchmark), group in groups.items():
         if trained := trained_entries(group):
             entries = len({entry["condition"] for entry in trained}) + len(base_entries(group))
-            title = BENCHMARK_NAMES[benchmark] + (f", {model_name(model)}" if several_models else "")
+            title = benchmark_name(benchmark) + (f", {model_name(model)}" if several_models else "")
             draw = partial(_draw_accuracy, group=group)
             panels.append(Panel(title, draw, legend_lines(entries)))
     caption = (
@@ -92,7 +92,7 @@ def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
     axes.set_xticks(_few(steps))
     if len(steps) == 1:
         axes.set_xlim(steps[0] - 0.5, steps[0] + 0.5)
-    axes.set_ylabel(f"{metric_column(primary)} (%)")
+    axes.set_ylabel(f"{metric_column(group[0]['benchmark'], primary)} (%)")
     axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])  # a marker at 0 is whole
     axes.grid(alpha=0.25)
     put_legend(axes)
@@ -110,7 +110,7 @@ def _draw_gains(axes: Axes, compared: Sequence[Comparison]) -> None:
         style = bar_style(names.index(line.second["condition"]) if trained else -1)
         axes.barh(places[-1], 100 * line.paired.difference, height=0.7, **style)
         mark = TRUNCATED_MARK if truncation_differs(line.first, line.second) else ""
-        labels.append(f"{BENCHMARK_NAMES[line.benchmark]}: {subject_name(line.second)}{mark}")
+        labels.append(f"{benchmark_name(line.benchmark)}: {subject_name(line.second)}{mark}")
     gains = [100 * line.paired.difference for line in compared]
     # The bootstrap's interval need not hold the difference in its middle.
     ends = [[100 * line.paired.interval[end] for line in compared] for end in (0, 1)]

@@ -5,7 +5,7 @@ from functools import partial
 
 from distill.report.collect import TrainingRun
 from distill.report.figure import Axes, Drawing, Panel, legend_lines, line_style, put_legend
-from distill.report.labels import BENCHMARK_NAMES, condition_name, in_order
+from distill.report.labels import benchmark_name, condition_name, in_order
 
 Curve = Callable[[TrainingRun], Sequence[tuple[int, float]]]
 
@@ -41,7 +41,7 @@ def _panels(runs: Sequence[TrainingRun], curve: Curve, label: str) -> tuple[Pane
         own = [run for run in runs if run.benchmark == benchmark and curve(run)]
         if own:
             draw = partial(_draw, runs=own, curve=curve, label=label)
-            panels.append(Panel(BENCHMARK_NAMES[benchmark], draw, legend_lines(len(own))))
+            panels.append(Panel(benchmark_name(benchmark), draw, legend_lines(len(own))))
     return tuple(panels)
 
 

@@ -4,37 +4,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.scores import SCORES
+from lm_eval_tasks.benchmarks import BENCHMARKS, Score
 
 Entry = Mapping[str, Any]
 
-BENCHMARK_NAMES = {"gsm8k": "GSM8K", "csqa": "CSQA", "math": "MATH", "ifeval": "IFEval"}
 BASELINE = "baseline"
 MISSING = "—"
 MINUS = "\N{MINUS SIGN}"
 
-_METRIC_NAMES = {
-    "strict_acc": ("Accuracy", "Accuracy"),
-    "flexible_acc": ("Flexible Acc.", "Accuracy, any answer format"),
-    "prompt_level_strict_acc": ("Prompt Acc.", "Prompt-level strict accuracy (primary metric)"),
-    "inst_level_strict_acc": ("Instruction Acc.", "Instruction-level accuracy"),
-}
+
+def benchmark_name(benchmark: str) -> str:
+    """A benchmark in tables and figures."""
+    return BENCHMARKS[benchmark].title
 
 
-def shown_metrics(benchmark: str) -> list[str]:
-    """The metrics that tables show, the primary one first."""
-    second = "inst_level_strict_acc" if benchmark == "ifeval" else "flexible_acc"
-    return [SCORES[benchmark].primary, second]
-
-
-def metric_column(name: str) -> str:
+def metric_column(benchmark: str, name: str) -> str:
     """A metric's name over a column."""
-    return _METRIC_NAMES[name][0]
+    return _score(benchmark, name).column
 
 
-def metric_heading(name: str) -> str:
+def metric_heading(benchmark: str, name: str) -> str:
     """A metric's name over a table."""
-    return _METRIC_NAMES[name][1]
+    return _score(benchmark, name).heading
+
+
+def _score(benchmark: str, name: str) -> Score:
+    return next(score for score in BENCHMARKS[benchmark].scores if score.name == name)
 
 
 def condition_name(condition: str) -> str:

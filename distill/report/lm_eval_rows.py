@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.scores import SCORES
 from distill.model.fingerprints import digest_all
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_json_lines
-from lm_eval_tasks.scoring.statistics import clustered_stderr, effective_n, wilson_interval
+from lm_eval_tasks.scoring.intervals import clustered_stderr, effective_n, wilson_interval
 
 Json = dict[str, Any]
 
@@ -112,8 +112,9 @@ def compared_metrics(benchmark: str | None, found: Mapping[str, Json], n: int) -
     Of a task that is not ours, it is the first metric with a verdict on every row.
     """
     known = [name for name, metric in found.items() if metric["count"] is not None]
-    if benchmark and benchmark in SCORES:
-        ours = [SCORES[benchmark].primary, *SCORES[benchmark].per_instruction[:1]]
+    if benchmark and benchmark in BENCHMARKS:
+        primary, *others = BENCHMARKS[benchmark].scores
+        ours = [primary.name, *[score.name for score in others if score.unit == "instruction"][:1]]
         if named := [name for name in ours if name in known]:
             return named
     return [name for name in known if found[name]["unit"] == "row" and found[name]["n"] == n][:1]

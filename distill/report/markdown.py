@@ -13,7 +13,7 @@ from distill.report.figure import Drawing
 from distill.report.figure_lengths import response_lengths
 from distill.report.figure_scores import accuracy_by_step, gains
 from distill.report.figure_training import divergences, losses
-from distill.report.labels import BENCHMARK_NAMES, Entry, in_order, model_name
+from distill.report.labels import Entry, benchmark_name, in_order, model_name
 from distill.report.paired import (
     Comparison,
     RowLogs,
@@ -185,7 +185,7 @@ def _figure_section(report: Report) -> list[Section]:
     groups = grouped(report.collection.entries)
     several = len(report.models) > 1
     shown = {
-        BENCHMARK_NAMES[benchmark] + (f", {model_name(model)}" if several else ""): report.side_by_side(group)
+        benchmark_name(benchmark) + (f", {model_name(model)}" if several else ""): report.side_by_side(group)
         for (model, benchmark), group in groups.items()
     }
     compared = [line for lines in report.compared.values() for line in lines]
@@ -201,7 +201,7 @@ def _training_section(collection: Collection) -> list[Section]:
     for benchmark in dict.fromkeys(run.benchmark for run in collection.training):
         if text := tables.divergence_table(collection.training, benchmark):
             parts += [
-                f"### Divergence from the few-shot teacher, {BENCHMARK_NAMES[benchmark]}",
+                f"### Divergence from the few-shot teacher, {benchmark_name(benchmark)}",
                 "Mean KL(few-shot teacher || 0-shot student) per answer token on held-out rows, in nats.",
                 text,
             ]
@@ -215,7 +215,7 @@ def _section(heading: str, found: dict[str, list[str]]) -> list[Section]:
     """The parts of each benchmark under its name; nothing at all without any."""
     parts = []
     for benchmark, texts in found.items():
-        parts += [f"### {BENCHMARK_NAMES[benchmark]}", *texts]
+        parts += [f"### {benchmark_name(benchmark)}", *texts]
     return _flagged(Section(heading, parts)) if parts else []
 
 

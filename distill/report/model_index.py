@@ -5,16 +5,15 @@ from typing import Any, cast
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from lm_eval_tasks.datasets import BENCHMARKS
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.files import write_text
 
-_NAMES = {"ifeval": "IFEval", "gsm8k": "GSM8K", "csqa": "CommonsenseQA", "math": "MATH-500"}
 HARNESS = "https://github.com/EleutherAI/lm-evaluation-harness"
 _SHOWN = (
     "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
     "strict_acc", "flexible_acc", "acc", "acc_norm", "exact_match", "truncated",
 )  # fmt: skip
-"""Metrics that go into a card."""
+"""Metrics that go into a card, and before a benchmark's further ones."""
 
 
 def eval_results(entry: dict[str, Any]) -> list[EvalResult]:
@@ -28,7 +27,8 @@ def eval_results(entry: dict[str, Any]) -> list[EvalResult]:
         way = f"{record['num_fewshot']}-shot{_part(record)}"
         noted = {"task": record["task"], "num_few_shot": record["num_fewshot"], "n": record["n"]}
         noted |= {name: value for name, value in record["asked"].items() if value}
-        for name in (name for name in _SHOWN if name in record["metrics"]):
+        own = [score.name for score in BENCHMARKS[record["benchmark"]].scores] if _is_ours(record) else []
+        for name in (name for name in dict.fromkeys([*_SHOWN, *own]) if name in record["metrics"]):
             metric = record["metrics"][name]
             if metric["value"] is None:
                 continue
@@ -62,6 +62,10 @@ def write_card(entry: dict[str, Any], file: Path) -> None:
     write_text(file, str(card))
 
 
+def _is_ours(record: dict[str, Any]) -> bool:
+    return record["benchmark"] is not None and record["benchmark"] in BENCHMARKS
+
+
 def _part(record: dict[str, Any]) -> str:
     """Which rows, unless all; a shard's are not the first ones."""
     n, rows = record["n"], record["rows"]
@@ -83,13 +87,14 @@ def dataset_of(benchmark: str | None, source: str | None, task: str) -> dict[str
     """
     if benchmark is None or benchmark not in BENCHMARKS:
         return {"dataset_type": task, "dataset_name": task}
+    title = BENCHMARKS[benchmark].dataset_title
     if source == "sample":
-        name = f"embedded sample in the schema of {_NAMES[benchmark]}"
+        name = f"embedded sample in the schema of {title}"
         return {"dataset_type": f"icl-distill/sample-{benchmark}", "dataset_name": name}
     split = BENCHMARKS[benchmark].evaluation
     return {
         "dataset_type": split.path,
-        "dataset_name": _NAMES[benchmark],
+        "dataset_name": title,
         "dataset_config": split.name,
         "dataset_split": split.split,
     }

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distill.evaluation.scores import shown_metrics
 from distill.report.collect import Found
-from distill.report.labels import Entry, in_order, shown_metrics, subject_name
+from distill.report.labels import Entry, in_order, subject_name
 from distill.report.tables import base_entries, last_common, trained_entries
 from distill.statistics.paired import GapClosed, Paired, compare, difference_interval, gap_closed, holm
 from lm_eval_tasks.errors import UserError

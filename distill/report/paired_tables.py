@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from distill.report.comparability import truncation_differs
 from distill.report.labels import (
-    BENCHMARK_NAMES,
     MISSING,
     Entry,
+    benchmark_name,
     interval,
     percent,
     points,
@@ -33,7 +33,7 @@ def comparisons_table(comparisons: Iterable[Comparison]) -> str | None:
         paired = found.paired
         mark = TRUNCATED_MARK if truncation_differs(found.first, found.second) else ""
         pair = f"{subject_name(found.second)} against {subject_name(found.first)}"
-        row = [BENCHMARK_NAMES[found.benchmark], pair, str(paired.n), points(paired.difference) + mark]
+        row = [benchmark_name(found.benchmark), pair, str(paired.n), points(paired.difference) + mark]
         row += [interval(paired.interval), str(paired.only_second), str(paired.only_first)]
         rows.append([*row, p_value(paired.p), p_value(found.p_holm), percent(paired.detectable)])
     return table(header, rows) if rows else None
@@ -44,7 +44,7 @@ def gap_closed_table(found: Iterable[tuple[Entry, Entry, GapClosed]]) -> str | N
     rows = []
     for few_shot, student, closed in found:
         name = [
-            BENCHMARK_NAMES[student["benchmark"]],
+            benchmark_name(student["benchmark"]),
             subject_name(student),
             f"{few_shot['num_fewshot']}-shot",
         ]

@@ -36,7 +36,7 @@ class ReportedScore:
     """One published score.
 
     Attributes:
-        benchmark: `gsm8k`, `csqa`, `math` or `ifeval`.
+        benchmark: Its name.
         condition: `base`, or a training condition's name.
         num_fewshot: Demonstrations in the prompt; 0 for every trained condition.
         step: Optimiser step; None for `base` and where the source gives no number.

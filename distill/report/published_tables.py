@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from distill.evaluation.scores import shown_metrics
 from distill.report.collect import Collection
 from distill.report.labels import (
-    BENCHMARK_NAMES,
     MISSING,
     Entry,
+    benchmark_name,
     percent,
     points,
-    shown_metrics,
     subject_name,
     table,
     with_interval,
@@ -47,7 +47,7 @@ def _table(scores: Sequence[ReportedScore], entries: Sequence[Entry]) -> str:
     header.append("Reported within the interval")
     rows = []
     for score in scores:
-        row = [BENCHMARK_NAMES[score.benchmark], score.condition, _place(score), percent(score.score)]
+        row = [benchmark_name(score.benchmark), score.condition, _place(score), percent(score.score)]
         entry = _reproduced(score, entries)
         if entry is None:
             rows.append([*row, *[MISSING] * 4])

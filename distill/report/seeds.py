@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from distill.evaluation.scores import shown_metrics
 from distill.report.collect import Collection, Found, base_beside
 from distill.report.comparability import SEED, difference, differences
 from distill.report.labels import (
     BASELINE,
-    BENCHMARK_NAMES,
     MINUS,
     Entry,
+    benchmark_name,
     in_order,
     interval,
     model_name,
     percent,
     points,
-    shown_metrics,
     subject_name,
     table,
 )
@@ -55,7 +55,7 @@ class Seeds:
             seeds = groups.setdefault(key, {}).setdefault(one.entry["step"], {})
             if seeds.setdefault(one.seed, one) is not one:
                 self.warnings.append(
-                    f"{BENCHMARK_NAMES[key[1]]}, {_named(one.entry, one.seed)} is in "
+                    f"{benchmark_name(key[1])}, {_named(one.entry, one.seed)} is in "
                     f"{seeds[one.seed].source} and in {one.source}: over seeds, only the first counts."
                 )
         self._groups = {key: group for key, group in groups.items() if self._poolable(key, group)}
@@ -81,7 +81,7 @@ class Seeds:
         model, benchmark, condition = key
         if all(len(seeds) < 2 for seeds in group.values()):
             return False
-        place = f"{BENCHMARK_NAMES[benchmark]} ({model}), {condition} is not pooled over seeds"
+        place = f"{benchmark_name(benchmark)} ({model}), {condition} is not pooled over seeds"
         found = [one for seeds in group.values() for one in seeds.values()]
         asked = [(_named(one.entry, one.seed), one.entry) for one in found]
         bases = {one.seed: base_beside(one, self._found) for one in found}
@@ -93,7 +93,7 @@ class Seeds:
         self.warnings += warnings
         if any(not one.provenance for one in found):
             self.warnings.append(
-                f"{BENCHMARK_NAMES[benchmark]} ({model}), {condition}: a training folder without "
+                f"{benchmark_name(benchmark)} ({model}), {condition}: a training folder without "
                 f"{PROVENANCE} is among the seeds, so its training settings are not compared."
             )
         return not warnings
@@ -104,7 +104,7 @@ class Seeds:
             for step, seeds in sorted(group.items()):
                 rates = {seed: _rate(one.entry, name) for seed, one in seeds.items()}
                 if found := over_seeds(list(rates.values())):
-                    row = [BENCHMARK_NAMES[benchmark], condition, str(step), _listed(rates)]
+                    row = [benchmark_name(benchmark), condition, str(step), _listed(rates)]
                     yield [*row, *_summary(found, percent)]
 
     def _gain_rows(self) -> Iterator[list[str]]:
@@ -112,7 +112,7 @@ class Seeds:
             for step, seeds in sorted(group.items()):
                 for name, values, write in self._gains(key, step, seeds):
                     if found := over_seeds(list(values.values())):
-                        row = [BENCHMARK_NAMES[key[1]], name, str(step), _listed(values)]
+                        row = [benchmark_name(key[1]), name, str(step), _listed(values)]
                         yield [*row, *_summary(found, write)]
 
     def _gains(

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from distill.evaluation.scores import shown_metrics
 from distill.report.collect import Collection, TrainingRun
 from distill.report.comparability import truncation_differs
 from distill.report.labels import (
     BASELINE,
-    BENCHMARK_NAMES,
     MINUS,
     MISSING,
     Entry,
+    benchmark_name,
     condition_name,
     counted,
     in_order,
@@ -18,7 +19,6 @@ from distill.report.labels import (
     metric_heading,
     percent,
     points,
-    shown_metrics,
     subject_name,
     table,
     with_interval,
@@ -46,7 +46,7 @@ def gap_table(group: Sequence[Entry], gap_interval: GapInterval) -> str | None:
     names = shown_metrics(group[0]["benchmark"])
     header = ["Condition"]
     for name in names:
-        header += [metric_column(name), "95% interval"]
+        header += [metric_column(group[0]["benchmark"], name), "95% interval"]
     rows = []
     for entry in base:
         cells = [f"{entry['num_fewshot']}-shot"]
@@ -80,7 +80,7 @@ def checkpoint_tables(group: Sequence[Entry]) -> list[tuple[str, str]]:
             cells = [with_interval(entry["metrics"][name]) if entry else MISSING for entry in entries]
             rows.append([str(step), *cells])
         header = ["Step", *map(condition_name, conditions)]
-        found.append((metric_heading(name), table(header, rows)))
+        found.append((metric_heading(group[0]["benchmark"], name), table(header, rows)))
     return found
 
 
@@ -108,7 +108,7 @@ def diagnostics_table(entries: Iterable[Entry]) -> str:
         found = entry["diagnostics"]
         completed = found["on_completed"]
         cells = [percent(found[name]["rate"]) if name in found else MISSING for name in names]
-        row = [BENCHMARK_NAMES[entry["benchmark"]], _subject(entry), str(entry["num_fewshot"]), *cells]
+        row = [benchmark_name(entry["benchmark"]), _subject(entry), str(entry["num_fewshot"]), *cells]
         row.append(f"{percent(completed['rate'])} ({completed['count']}/{completed['total']})")
         rows.append([*row, f"{found['mean_response_tokens']:.0f}"])
     return table(header, rows)
@@ -120,7 +120,7 @@ def loss_table(runs: Iterable[TrainingRun]) -> str | None:
     for run in runs:
         if run.losses:
             (first, begin), (last, end) = run.losses[0], run.losses[-1]
-            name = [BENCHMARK_NAMES[run.benchmark], condition_name(run.condition)]
+            name = [benchmark_name(run.benchmark), condition_name(run.condition)]
             rows.append([*name, f"{begin:.4f} (step {first})", f"{end:.4f} (step {last})"])
     return table(["Dataset", "Condition", "First loss", "Last loss"], rows) if rows else None
 
@@ -160,7 +160,7 @@ def provenance_table(collection: Collection) -> str:
     for entry, source in zip(collection.entries, collection.sources, strict=True):
         data = entry["data"]
         model, request = entry["model"], entry["request"]
-        row = [BENCHMARK_NAMES[entry["benchmark"]], subject_name(entry), model["fingerprint"], model["dtype"]]
+        row = [benchmark_name(entry["benchmark"]), subject_name(entry), model["fingerprint"], model["dtype"]]
         row += [request["backend"], str(data["rows"]), f"{data['source']} {data['fingerprint']}"]
         rows.append([*row, entry["prompts"]["fingerprint"], str(request["seed"]), source.name])
     return table(header, rows)
@@ -208,7 +208,7 @@ def _summary_row(group: Sequence[Entry], conditions: Sequence[str], gains: Seque
     shots = next((entry for entry in reversed(base) if entry["num_fewshot"]), None)
     last = last_common(group, conditions)
     steps = dict.fromkeys(entry["step"] for entry in last.values())
-    row = [BENCHMARK_NAMES[benchmark], " / ".join(map(str, steps))]
+    row = [benchmark_name(benchmark), " / ".join(map(str, steps))]
     row.append(with_interval(zero["metrics"][primary]) if zero else MISSING)
     row.append(
         f"{shots['num_fewshot']}-shot: {with_interval(shots['metrics'][primary])}" if shots else MISSING

@@ -7,9 +7,9 @@ from trl import SFTConfig
 from distill.objectives.backends import LOSS_KERNELS, check_kernel
 from distill.objectives.chunked import OBJECTIVES, Objective
 from distill.on_policy.config import GenerationArguments
-from lm_eval_tasks.datasets import BENCHMARKS
-from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import check as _check
+from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES
 
 TEACHERS = ("self", "ema", "model")
 

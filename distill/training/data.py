@@ -13,10 +13,10 @@ from transformers import PreTrainedTokenizerBase
 from distill.encoding.prefixes import common_prefix
 from distill.encoding.token_rows import Budgets, Row, build_rows
 from distill.training.config import DataArguments
-from lm_eval_tasks.datasets import load_evaluation, load_train, resolve_source
-from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap, without_repeats
+from lm_eval_tasks.episodes import Episode, fingerprint
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.schemas import Example, fingerprint
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode, without_overlap, without_repeats
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ def load_training_data(
     Raises:
         UserError: a split cannot be loaded, a row is malformed, or no row is left.
     """
-    examples = load_train(args.benchmark, args.data)
-    pool, evaluated_dropped = without_overlap(examples, load_evaluation(args.benchmark, args.data))
+    source = BenchmarkSource(args.benchmark, args.data)
+    episodes, pool = source.all_train, source.train()
     pickers = _pickers(args, pool)
     few_shot = _few_shot(args, pickers[0], pool)
     candidates, left_out = without_overlap(pool, _shown(args, pool, few_shot.k))
@@ -77,8 +77,8 @@ def load_training_data(
     )
     record = {
         "benchmark": args.benchmark,
-        "source": resolve_source(args.data),
-        "fingerprint": fingerprint(examples),
+        "source": source.data,
+        "fingerprint": fingerprint(episodes),
         "pool_fingerprint": fingerprint(pool),
         "demonstrations": args.demonstrations,
         "demonstration_seed": args.demonstration_seed,
@@ -87,7 +87,7 @@ def load_training_data(
         "demonstration_ids": _fixed_ids(pickers),
         "enable_thinking": args.enable_thinking,
         "chat_template": tokenizer.chat_template is not None,
-        "evaluated_rows_left_out": evaluated_dropped,
+        "evaluated_rows_left_out": len(episodes) - len(pool),
         "demonstrations_left_out": left_out,
         "repeated_rows_left_out": repeats,
         "train": asdict(counts),
@@ -97,14 +97,14 @@ def load_training_data(
     return TrainingData(train, held_out, *_both_prefixes(train, held_out, len(pickers), same_prompts), record)
 
 
-def _few_shot(args: DataArguments, first: DemonstrationPicker, pool: list[Example]) -> DemonstrationPicker:
+def _few_shot(args: DataArguments, first: DemonstrationPicker, pool: list[Episode]) -> DemonstrationPicker:
     """What the held-out rows' teacher reads: the real demonstrations, whatever control is trained on."""
     if args.demonstrations == "per_example" and not args.demonstrations_from:
         return first
     return DemonstrationPicker(pool, first.k, "fixed", args.demonstration_seed)
 
 
-def _shown(args: DataArguments, pool: list[Example], k: int) -> list[Example]:
+def _shown(args: DataArguments, pool: list[Episode], k: int) -> list[Episode]:
     """The fixed sets; left out whatever the mode is, so that every control trains on the same rows."""
     return [
         example
@@ -113,7 +113,7 @@ def _shown(args: DataArguments, pool: list[Example], k: int) -> list[Example]:
     ]
 
 
-def _split(args: DataArguments, candidates: list[Example], seed: int) -> tuple[list[Example], list[Example]]:
+def _split(args: DataArguments, candidates: list[Episode], seed: int) -> tuple[list[Episode], list[Episode]]:
     """Held-out and training rows, in a seeded order.
 
     Raises:
@@ -138,12 +138,13 @@ def _both_prefixes(
     return _prefixes(train, sets), _prefixes(held_out, 1)
 
 
-def _pickers(args: DataArguments, pool: list[Example]) -> list[DemonstrationPicker]:
+def _pickers(args: DataArguments, pool: list[Episode]) -> list[DemonstrationPicker]:
     """One picker per fixed set."""
-    source = pool if args.demonstrations_from is None else load_train(args.demonstrations_from, args.data)
+    other = args.demonstrations_from
+    shown = pool if other is None else BenchmarkSource(other, args.data).all_train
     mode = cast(Mode, args.demonstrations)
     return [
-        DemonstrationPicker(source, args.num_fewshot or 0, mode, args.demonstration_seed + index)
+        DemonstrationPicker(shown, args.num_fewshot or 0, mode, args.demonstration_seed + index)
         for index in range(args.demonstration_sets)
     ]
 

@@ -6,10 +6,11 @@ from transformers import AutoTokenizer
 
 from distill.encoding.token_rows import Budgets, build_rows
 from distill.model.demo_model import resolve_model
-from lm_eval_tasks.datasets import BENCHMARKS, load_train
-from lm_eval_tasks.demonstrations import DemonstrationPicker
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.episodes import Episode, same_question
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.schemas import Example, same_question
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 
 def preview(args: argparse.Namespace) -> str:
@@ -18,7 +19,7 @@ def preview(args: argparse.Namespace) -> str:
     Raises:
         UserError: the model's tokenizer cannot be loaded, or there is no such row.
     """
-    examples = load_train(args.task, args.data)
+    examples = BenchmarkSource(args.task, args.data).all_train
     if not 0 <= args.index < len(examples):
         raise UserError(f"--index {args.index}: {args.task} has training rows 0 to {len(examples) - 1}.")
     example = examples[args.index]
@@ -40,7 +41,7 @@ def preview(args: argparse.Namespace) -> str:
     return "\n".join(sections)
 
 
-def _others(examples: list[Example], example: Example) -> list[Example]:
+def _others(examples: list[Episode], example: Episode) -> list[Episode]:
     question = same_question(example.question)
     return [other for other in examples if same_question(other.question) != question]
 

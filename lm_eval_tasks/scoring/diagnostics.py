@@ -24,7 +24,7 @@ class Flags:
     Attributes:
         empty: The answer is blank.
         unclosed_think: The response ended while thinking.
-        no_answer: No answer could be extracted (GSM8K, CSQA, MATH).
+        no_answer: No answer could be extracted, where one is.
         looping: The response ends in one piece repeated over and over.
         truncated: It hit the token limit; None where that is not known.
     """

@@ -1,4 +1,4 @@
-"""Command line of the generator; see `lm_eval_tasks/sample/README.md`."""
+"""Command line of the generator; see `lm_eval_tasks/benchmarks/SAMPLE.md`."""
 
 import argparse
 import json
@@ -10,22 +10,27 @@ from typing import Any
 from scripts.make_sample import csqa, gsm8k, ifeval, mathematics, rlvr
 
 Row = Mapping[str, Any]
-DEFAULT_OUTPUT = Path(__file__).resolve().parents[2] / "lm_eval_tasks" / "sample"
+DEFAULT_OUTPUT = Path(__file__).resolve().parents[2] / "lm_eval_tasks" / "benchmarks"
 
 
 def build() -> dict[str, list[Row]]:
-    """File name -> rows, for all benchmarks and splits."""
+    """File within the benchmarks' folder -> rows, for all benchmarks and splits."""
+    gsm8k_files = ("gsm8k/sample/train.jsonl", "gsm8k/sample/test.jsonl")
+    csqa_files = ("csqa/sample/train.jsonl", "csqa/sample/validation.jsonl")
+    math_files = ("math/sample/train.jsonl", "math/sample/test.jsonl")
+    ifeval_files = ("ifeval/sample/train.jsonl", "ifeval/sample/test.jsonl")
     return {
-        **dict(zip(("gsm8k_train.jsonl", "gsm8k_test.jsonl"), gsm8k.build(), strict=True)),
-        **dict(zip(("csqa_train.jsonl", "csqa_validation.jsonl"), csqa.build(), strict=True)),
-        **dict(zip(("math_train.jsonl", "math_test.jsonl"), mathematics.build(), strict=True)),
-        **dict(zip(("ifeval_train.jsonl", "ifeval_test.jsonl"), ifeval.build(), strict=True)),
-        "rlvr_train.jsonl": rlvr.build(),
+        **dict(zip(gsm8k_files, gsm8k.build(), strict=True)),
+        **dict(zip(csqa_files, csqa.build(), strict=True)),
+        **dict(zip(math_files, mathematics.build(), strict=True)),
+        **dict(zip(ifeval_files, ifeval.build(), strict=True)),
+        "rlvr/sample/train.jsonl": rlvr.build(),
     }
 
 
 def write_json_lines(path: Path, rows: Iterable[Row]) -> None:
     """Writes `rows` under a temporary name first, so that no half-written file stays behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", encoding="utf-8", newline="\n") as lines:
         for row in rows:
@@ -38,7 +43,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.make_sample", description=__doc__)
     parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="folder to write to")
     output: Path = parser.parse_args().output
-    output.mkdir(parents=True, exist_ok=True)
     for name, rows in build().items():
         write_json_lines(output / name, rows)
         print(f"{name}: {len(rows)} rows")

@@ -3,8 +3,9 @@ import json
 import pytest
 
 from distill.cli import main
-from lm_eval_tasks.datasets import SAMPLE_DIR, load_train
-from lm_eval_tasks.schemas import parse_ifeval
+from lm_eval_tasks.benchmarks.ifeval.rows import parse_ifeval
+from lm_eval_tasks.reading import sample_file
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 PROMPTS = [
     {
@@ -68,12 +69,12 @@ def test_only_compliant_answers_are_kept_and_rates_are_by_instruction(run, tmp_p
     assert table["change_case:english_lowercase"] == ["1", "4", "25.0%"]
     assert "kept 2 of 7 responses; 1 duplicates; 2 without an answer; 1 to unknown prompts" in said.out
     # What is written trains.
-    examples = load_train("ifeval", str(tmp_path / "data"))
+    examples = BenchmarkSource("ifeval", str(tmp_path / "data")).all_train
     assert [example.completion for example in examples] == [row["response"] for row in rows]
 
 
 def test_the_sample_survives_a_round_trip(run):
-    lines = (SAMPLE_DIR / "ifeval_train.jsonl").read_text("utf-8").splitlines()
+    lines = sample_file("ifeval", "train.jsonl").read_text("utf-8").splitlines()
     sample = [json.loads(line) for line in lines]
     responses = [{"key": row["key"], "response": row["response"]} for row in sample]
     code, rows, _ = run(responses, prompts=[{k: row[k] for k in row if k != "response"} for row in sample])

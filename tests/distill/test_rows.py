@@ -4,12 +4,12 @@ from distill.encoding.encode import encode_prompt
 from distill.encoding.token_rows import Budgets, build_rows
 from distill.training.config import DataArguments
 from distill.training.data import load_training_data
-from lm_eval_tasks.datasets import load_evaluation, load_train
-from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompts import build_messages
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, without_overlap
+from lm_eval_tasks.prompting.render import build_messages
+from lm_eval_tasks.sources import open_source
 
-EXAMPLES = load_train("gsm8k", "sample")
+EXAMPLES = open_source("gsm8k", data="sample").train()
 
 
 def nothing(example):
@@ -63,7 +63,7 @@ def test_every_control_trains_on_the_same_unseen_rows(tokenizer, mode):
 
     data, reference = load(mode), load("fixed")
     assert [row["id"] for row in data.train] == [row["id"] for row in reference.train]
-    pool, _ = without_overlap(EXAMPLES, load_evaluation("gsm8k", "sample"))
+    pool, _ = without_overlap(EXAMPLES, open_source("gsm8k", data="sample")).evaluation()
     shown = {example.id for example in DemonstrationPicker(pool, 2).fixed}
     used = [row["id"] for row in data.train + data.held_out]
     assert len(set(used)) == len(used) == len(pool) - len(shown)
@@ -75,8 +75,8 @@ def test_every_control_trains_on_the_same_unseen_rows(tokenizer, mode):
 def test_the_teacher_reads_what_the_few_shot_task_shows(tokenizer):
     args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=3, eval_rows=4)
     data = load_training_data(args, tokenizer, max_length=None, seed=0)
-    pool, _ = without_overlap(EXAMPLES, load_evaluation("gsm8k", "sample"))
-    question = load_evaluation("gsm8k", "sample")[0]
+    pool, _ = without_overlap(EXAMPLES, open_source("gsm8k", data="sample")).evaluation()
+    question = open_source("gsm8k", data="sample").evaluation()[0]
     shown = DemonstrationPicker(pool, 3).pick(question)
     prompt = encode_prompt(tokenizer, build_messages(question, shown))
     assert prompt[: len(data.train_prefixes[0])] == data.train_prefixes[0]

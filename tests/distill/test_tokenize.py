@@ -2,9 +2,9 @@ import pytest
 from lm_eval.models.huggingface import HFLM
 
 from distill.encoding.encode import encode_answer, encode_prompt, render_answer, render_prompt
-from lm_eval_tasks.datasets import load_train
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompts import build_messages
+from lm_eval_tasks.prompting.render import build_messages
+from lm_eval_tasks.sources import open_source
 
 END_OF_TURN = {
     "chatml": "<|im_end|>",
@@ -12,7 +12,7 @@ END_OF_TURN = {
     "llama3": "<|eot_id|>",
     "gemma": "<end_of_turn>",
 }
-EXAMPLES = load_train("gsm8k", "sample")[:4]
+EXAMPLES = open_source("gsm8k", data="sample").train()[:4]
 MESSAGES = build_messages(EXAMPLES[0], EXAMPLES[1:3])
 COMPLETION = EXAMPLES[0].completion
 

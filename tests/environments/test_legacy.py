@@ -11,7 +11,7 @@ ifeval = pytest.importorskip("ifeval")
 
 from ifeval.legacy import SingleThinkXMLParser  # noqa: E402 (after the skip)
 
-from lm_eval_tasks.rlvr_prompts import PLAIN_SYSTEM_PROMPT  # noqa: E402
+from lm_eval_tasks.benchmarks.rlvr.prompts import PLAIN_SYSTEM_PROMPT  # noqa: E402
 
 SEED_SYSTEM_MESSAGE = (
     "Follow the user's instructions exactly. First, think step-by-step inside <think>...</think>. Then, "

@@ -7,10 +7,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from distill.cli import main
-from lm_eval_tasks.datasets import load_evaluation, load_pool
-from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
-from lm_eval_tasks.prompts import build_messages
-from lm_eval_tasks.scoring.statistics import wilson_interval
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.prompting.render import build_messages
+from lm_eval_tasks.scoring.intervals import wilson_interval
+from lm_eval_tasks.sources import open_source
 
 
 def gap(model, output, *more, task=("gsm8k",), k=("0",), n=3, tokens=6):
@@ -50,8 +50,8 @@ def test_every_task_and_k_is_measured_with_counts_that_match_its_rows(measured):
 
 def test_instructions_are_pooled(measured):
     entry = next(e for e in json.loads(measured.read_text())["results"] if e["benchmark"] == "ifeval")
-    examples = load_evaluation("ifeval", "sample")[:3]
-    instructions = sum(len(example.instruction_id_list) for example in examples)
+    examples = open_source("ifeval", data="sample").evaluation()[:3]
+    instructions = sum(len(example.reference["instruction_id_list"]) for example in examples)
     assert instructions > 3
     assert entry["metrics"]["inst_level_strict_acc"]["total"] == instructions
     assert entry["metrics"]["prompt_level_strict_acc"]["total"] == 3
@@ -63,8 +63,8 @@ def test_responses_and_lengths_are_what_plain_transformers_generates(tiny, measu
     """An independent reference: one prompt at a time, no lm-eval, our renderer and demonstrations."""
     tokenizer = AutoTokenizer.from_pretrained(tiny)
     model = AutoModelForCausalLM.from_pretrained(tiny)
-    examples = load_evaluation("gsm8k", "sample")
-    pool, _ = without_overlap(load_pool("gsm8k", "sample")[0], examples)
+    examples = open_source("gsm8k", data="sample").evaluation()
+    pool = open_source("gsm8k", data="sample").pool()
     picker = DemonstrationPicker(pool, 2)
     entries = json.loads(measured.read_text())["results"]
     for entry in entries[:2]:

@@ -1,13 +1,13 @@
 import pytest
 
-from lm_eval_tasks.datasets import load_evaluation, load_train
-from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, without_overlap
+from lm_eval_tasks.sources import open_source
 
 
 @pytest.fixture(scope="module")
 def pool():
-    return load_train("gsm8k", "sample")
+    return open_source("gsm8k", data="sample").train()
 
 
 def questions(examples):
@@ -15,7 +15,7 @@ def questions(examples):
 
 
 def test_fixed_is_the_same_for_every_question_and_nested_in_k(pool):
-    asked = load_evaluation("gsm8k", "sample")
+    asked = open_source("gsm8k", data="sample").evaluation()
     four, eight = DemonstrationPicker(pool, 4), DemonstrationPicker(pool, 8)
     assert four.pick(asked[0]) == four.pick(asked[1]) == eight.pick(asked[5])[:4]
 
@@ -48,10 +48,10 @@ def test_zero_shows_nothing(pool):
 
 @pytest.mark.parametrize("mode", ["fixed", "per_example"])
 def test_csqa_covers_the_five_letters(mode):
-    rows, asked = load_train("csqa", "sample"), load_evaluation("csqa", "sample")
+    rows, asked = open_source("csqa", data="sample").train(), open_source("csqa", data="sample").evaluation()
     for seed in range(5):
         shown = DemonstrationPicker(rows, 5, mode=mode, seed=seed).pick(asked[seed])
-        assert sorted(e.target for e in shown) == list("ABCDE")
+        assert sorted(e.reference["target"] for e in shown) == list("ABCDE")
 
 
 def test_a_fixed_demonstration_is_not_asked_of_itself(pool):

@@ -1,4 +1,4 @@
-"""Prompts, demonstrations, documents, metrics and verdicts are what they were; see golden.py beside this file."""
+"""Prompts, demonstrations, documents, metrics and verdicts are what they were; see golden.py."""
 
 import importlib.util
 import json

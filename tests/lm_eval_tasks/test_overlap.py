@@ -3,10 +3,10 @@ import string
 
 import pytest
 
-from lm_eval_tasks.demonstrations import without_overlap, without_repeats
+from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.overlap import Passage, Settings, find_duplicates, find_overlap, words_of
-from lm_eval_tasks.schemas import Example
+from lm_eval_tasks.prompting.demonstrations import without_overlap, without_repeats
+from lm_eval_tasks.sources.overlap import Passage, Settings, find_duplicates, find_overlap, words_of
 
 QUESTION = (
     "A tram leaves the old harbour at seven with forty people, and at every stop three people get off while "
@@ -151,7 +151,7 @@ def test_settings_out_of_range_are_named(setting, value):
 def test_repeats_are_named_and_left_out():
     texts = ["One plus one?", "Two?", " ONE plus\n one?", "One plus one!"]
     assert find_duplicates([Passage(str(i), text) for i, text in enumerate(texts)]) == [("0", "2")]
-    rows = [Example("ifeval", str(i), text, "answer") for i, text in enumerate(texts)]
+    rows = [Episode("x", str(i), text, text, "answer") for i, text in enumerate(texts)]
     kept, dropped = without_repeats(rows)
     assert [row.id for row in kept] == ["0", "1", "3"] and dropped == 1
     assert without_overlap(rows, [rows[2]]) == ([rows[1], rows[3]], 2)
@@ -159,7 +159,6 @@ def test_repeats_are_named_and_left_out():
 
 def test_the_same_question_with_other_choices_is_no_repeat():
     rows = [
-        Example("csqa", "0", "Where?", "Answer: A", "A", ("a", "b", "c", "d", "e")),
-        Example("csqa", "1", "Where?", "Answer: A", "A", ("f", "b", "c", "d", "e")),
+        Episode("x", str(i), f"Where?\nA. {choice}\nB. b", "Where?", "A") for i, choice in enumerate("af")
     ]
     assert without_repeats(rows) == (rows, 0)

@@ -4,13 +4,16 @@ import pytest
 import trl
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from lm_eval_tasks.datasets import BENCHMARKS, load_evaluation, load_train
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.episodes import prompt_text
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompts import build_messages, to_plain_text, user_prompt
-from lm_eval_tasks.schemas import Example
+from lm_eval_tasks.prompting.plain_text import to_plain_text
+from lm_eval_tasks.prompting.render import build_messages
+from lm_eval_tasks.sources import open_source
 
-ASKED = Example("gsm8k", "0", "How many legs have 3 cats?", "3*4=12\n#### 12", "12")
-SHOWN = Example("gsm8k", "1", "How many legs have 2 cats?", "2*4=8\n#### 8", "8")
+parse_gsm8k = BENCHMARKS["gsm8k"].parse
+ASKED = parse_gsm8k({"question": "How many legs have 3 cats?", "answer": "3*4=12\n#### 12"}, "0", "")
+SHOWN = parse_gsm8k({"question": "How many legs have 2 cats?", "answer": "2*4=8\n#### 8"}, "1", "")
 FORMAT = (
     "\n\nSolve the problem step by step. "
     "End with the final answer on its own last line, in the form: #### <number>"
@@ -35,30 +38,32 @@ def test_plain_text_ends_where_the_answer_begins():
 
 
 def test_csqa_lists_its_options():
-    asked = Example("csqa", "0", "Where?", "Answer: B", "B", choices=("sea", "mat", "sky", "sun", "pan"))
-    assert user_prompt(asked).startswith("Where?\nA. sea\nB. mat\nC. sky\nD. sun\nE. pan\n\nReply")
+    choices = {"label": list("ABCDE"), "text": ["sea", "mat", "sky", "sun", "pan"]}
+    row = {"question": "Where?", "choices": choices, "answerKey": "B"}
+    asked = BENCHMARKS["csqa"].parse(row, "0", "")
+    assert prompt_text(asked.prompt).startswith("Where?\nA. sea\nB. mat\nC. sky\nD. sun\nE. pan\n\nReply")
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_every_prompt_but_ifevals_states_its_format(benchmark):
     marker = {"gsm8k": "####", "csqa": "Answer:", "math": "\\boxed{}", "ifeval": ""}[benchmark]
-    for example in load_evaluation(benchmark, "sample"):
-        prompt = user_prompt(example)
+    for example in open_source(benchmark, data="sample").evaluation():
+        prompt = prompt_text(example.prompt)
         assert marker in prompt and prompt.startswith(example.question)
     assert benchmark != "ifeval" or prompt == example.question
 
 
 def test_a_row_without_an_answer_is_no_demonstration():
-    unanswered = load_evaluation("ifeval", "sample")[0]
+    unanswered = open_source("ifeval", data="sample").evaluation()[0]
     with pytest.raises(UserError, match="no gold answer"):
-        build_messages(load_train("ifeval", "sample")[0], [unanswered])
+        build_messages(open_source("ifeval", data="sample").train()[0], [unanswered])
 
 
 @pytest.mark.parametrize(("enable_thinking", "tail"), [(False, "<think>\n\n</think>\n\n"), (True, "")])
 def test_braces_in_a_question_survive_and_qwen3_reads_turns(enable_thinking, tail):
     template = Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja"
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    asked = Example("math", "0", "What is {x} in $\\{1\\}$?", None, "1")
+    asked = BENCHMARKS["math"].parse({"problem": "What is {x} in $\\{1\\}$?", "answer": "1"}, "0", "")
     rendered = environment.from_string(template.read_text()).render(
         messages=build_messages(asked), add_generation_prompt=True, enable_thinking=enable_thinking
     )

@@ -8,7 +8,7 @@ from distill.report.contamination import overlap_parts
 from distill.report.markdown import Report, compose
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
-from lm_eval_tasks.overlap import Settings
+from lm_eval_tasks.sources.overlap import Settings
 
 
 def test_the_runs_overlap_is_a_section(run_dir):

@@ -7,10 +7,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from distill.report.html.answers import extracted
 
 from distill.report.collect import collect
 from distill.report.html import samples
-from distill.report.html.answers import extracted
 from distill.report.html.page import render
 from distill.report.html.samples import sample_groups
 from distill.report.markdown import Report

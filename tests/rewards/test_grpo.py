@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lm_eval_tasks.datasets import load_evaluation
+from lm_eval_tasks.benchmarks.rlvr.data import load_rlvr
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.rlvr_data import load_rlvr
+from lm_eval_tasks.sources import open_source
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -101,7 +101,7 @@ def test_prompts_and_overlap():
 
     kept, sentence = grpo.without_evaluated(rows, "sample")
     assert kept == rows and sentence.endswith(": 0")
-    asked = load_evaluation("ifeval", "sample")[0].question
+    asked = open_source("ifeval", data="sample").evaluation()[0].question
     stained = (*rows, replace(rows[0], question=asked.upper()))
     kept, sentence = grpo.without_evaluated(stained, "sample")
     assert kept == rows and sentence.endswith(": 1")

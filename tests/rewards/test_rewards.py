@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from lm_eval_tasks.benchmarks.rlvr.data import load_rlvr
+from lm_eval_tasks.benchmarks.rlvr.rewards import build_reward, completion_text, final_answer, grade
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.rewards import build_reward, completion_text, final_answer, grade
-from lm_eval_tasks.rlvr_data import load_rlvr
 
 NO_COMMAS = json.dumps({"func_name": "validate_no_commas", "N": None})
 LOWER = json.dumps({"func_name": "validate_lowercase"})

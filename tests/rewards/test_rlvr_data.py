@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lm_eval_tasks.datasets import SAMPLE_DIR
+from lm_eval_tasks.benchmarks.rlvr.data import BadRow, load_rlvr, parse_row
+from lm_eval_tasks.benchmarks.rlvr.functions import FUNCTIONS
+from lm_eval_tasks.episodes import same_question
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.rlvr_data import BadRow, load_rlvr, parse_row
-from lm_eval_tasks.schemas import same_question
-from lm_eval_tasks.scoring.rlvr_functions import FUNCTIONS
+from lm_eval_tasks.reading import sample_file
 
 ROOT = Path(__file__).parents[2]
 NO_COMMAS = json.dumps({"func_name": "validate_no_commas"})
@@ -27,7 +27,7 @@ def test_sample_covers_every_function_and_repeats_no_question():
 
 
 def test_sample_has_the_columns_of_the_hub():
-    for line in (SAMPLE_DIR / "rlvr_train.jsonl").read_text("utf-8").splitlines():
+    for line in sample_file("rlvr", "train.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         assert {"messages", "ground_truth", "dataset", "constraint_type", "constraint"} <= set(row)
         truth = json.loads(row["ground_truth"])
@@ -79,7 +79,7 @@ def test_a_folder_without_the_file_is_one_clear_error(tmp_path):
 
 def test_an_unreachable_hub_is_one_clear_error():
     # In a process of its own: the library reads the variable when it is imported.
-    code = "from lm_eval_tasks.rlvr_data import load_rlvr\nload_rlvr('hub')"
+    code = "from lm_eval_tasks.benchmarks.rlvr.data import load_rlvr\nload_rlvr('hub')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lm_eval_tasks.rewards import grade
-from lm_eval_tasks.scoring.rlvr import judge
-from lm_eval_tasks.scoring.rlvr_functions import FUNCTIONS
+from lm_eval_tasks.benchmarks.rlvr.functions import FUNCTIONS
+from lm_eval_tasks.benchmarks.rlvr.rewards import grade
+from lm_eval_tasks.benchmarks.rlvr.scorer import judge
 
 VOCABULARY = [
     "anchor",

@@ -1,7 +1,7 @@
 import pytest
 
+from lm_eval_tasks.benchmarks.csqa import scorer as csqa
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.scoring import csqa
 
 CHOICES = ["bank", "library", "department store", "mall", "a dog"]
 CASES = [

@@ -1,7 +1,7 @@
 import pytest
 
+from lm_eval_tasks.benchmarks.gsm8k import scorer as gsm8k
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.scoring import gsm8k
 
 ENDINGS = [
     # response, target, strict, flexible

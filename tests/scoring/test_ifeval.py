@@ -3,10 +3,10 @@ import time
 
 import pytest
 
+from lm_eval_tasks.benchmarks.ifeval.scorer import INSTRUCTION_IDS, check
+from lm_eval_tasks.benchmarks.ifeval.scorer.verdict import loose_variants
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring import json_text
-from lm_eval_tasks.scoring.ifeval import INSTRUCTION_IDS, check
-from lm_eval_tasks.scoring.ifeval.verdict import loose_variants
 
 
 def one(response, name, **kwargs):

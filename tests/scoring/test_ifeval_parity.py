@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from lm_eval_tasks.scoring.ifeval import INSTRUCTION_IDS, check
-from lm_eval_tasks.scoring.sentences import sentence_spans
-from lm_eval_tasks.scoring.words import count_upper_tokens
+from lm_eval_tasks.benchmarks.ifeval.scorer import INSTRUCTION_IDS, check
+from lm_eval_tasks.benchmarks.ifeval.scorer.sentences import sentence_spans
+from lm_eval_tasks.benchmarks.ifeval.scorer.words import count_upper_tokens
 
 # lm-eval draws a random letter for `#` and `!`.
 RANDOM_IN_REFERENCE = (1122, 1129)

@@ -3,9 +3,9 @@ import time
 
 import pytest
 
+from lm_eval_tasks.benchmarks.math import scorer as math
+from lm_eval_tasks.benchmarks.math.verifier import Comparison, Verifier
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.scoring import math
-from lm_eval_tasks.scoring.verifier import Comparison, Verifier
 
 EQUAL = [
     (r"1/2", r"\frac{1}{2}"),

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lm_eval_tasks.scoring import csqa, gsm8k, math, rlvr
+from lm_eval_tasks.benchmarks.csqa import scorer as csqa
+from lm_eval_tasks.benchmarks.gsm8k import scorer as gsm8k
+from lm_eval_tasks.benchmarks.ifeval.scorer import INSTRUCTION_IDS, check
+from lm_eval_tasks.benchmarks.math import scorer as math
+from lm_eval_tasks.benchmarks.rlvr import scorer as rlvr
 from lm_eval_tasks.scoring.diagnostics import flag
-from lm_eval_tasks.scoring.ifeval import INSTRUCTION_IDS, check
 from lm_eval_tasks.scoring.thinking import split_thinking
 
 hostile = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("hostile.py"))))

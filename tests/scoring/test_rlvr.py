@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from lm_eval_tasks.benchmarks.rlvr import scorer as rlvr
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.scoring import rlvr
 
 CASES = [
     ("verify_keywords", {"keyword_list": ["Cat", "dog"]}, "CATS and dogs", "cat"),

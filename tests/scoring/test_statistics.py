@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from lm_eval_tasks.scoring.statistics import clustered_stderr, effective_n, wilson_interval
+from lm_eval_tasks.scoring.intervals import clustered_stderr, effective_n, wilson_interval
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from lm_eval.__main__ import cli_evaluate
 
 from distill.cli import main
 from lm_eval_tasks import TASK_DIR
-from lm_eval_tasks.tokens import is_cut, token_counter
+from lm_eval_tasks.harness.tokens import is_cut, token_counter
 
 LIMIT = 24
 

@@ -9,9 +9,9 @@ from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml
 
 from lm_eval_tasks import TASK_DIR
-from lm_eval_tasks.datasets import load_evaluation
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.options import TaskOptions
+from lm_eval_tasks.harness.options import TaskOptions
+from lm_eval_tasks.sources import open_source
 
 FEWSHOT = ("ifeval_icl_fewshot", "gsm8k_icl_fewshot", "csqa_icl_fewshot", "math_icl_fewshot")
 
@@ -68,7 +68,7 @@ def test_zero_shows_none_and_says_so(prompts, evaluate, lm):
 
 @pytest.mark.parametrize("task", FEWSHOT)
 def test_no_evaluated_question_is_shown(shown, task):
-    questions = [example.question for example in load_evaluation(task.split("_")[0], "sample")]
+    questions = [example.question for example in open_source(task.split("_")[0], data="sample").evaluation()]
     for text in shown(task, metadata={"demonstrations": "per_example"}):
         assert text.count("<|im_start|>assistant") > 1
         assert not any(question in text for question in questions)

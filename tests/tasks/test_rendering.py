@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from distill.encoding.token_rows import Budgets, build_rows
-from lm_eval_tasks.datasets import load_evaluation, load_pool
-from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.sources import open_source
 
 ASK = (
     "Solve the problem step by step. "
@@ -143,8 +143,8 @@ class TestThinking:
 def test_the_teacher_reads_the_evaluated_prompt_token_for_token(evaluate, make_lm, template, benchmark):
     lm, task, k = make_lm(template), f"{benchmark}_icl_fewshot", 5
     samples = evaluate(lm, task, num_fewshot=k, chat=template is not None)["samples"][task]
-    examples = load_evaluation(benchmark, "sample")
-    pool, _ = without_overlap(load_pool(benchmark, "sample")[0], examples)
+    examples = open_source(benchmark, data="sample").evaluation()
+    pool = open_source(benchmark, data="sample").pool()
     # Rows to train on need an answer, which IFEval's evaluated ones lack.
     rows, _ = build_rows(
         [replace(example, completion="An answer.") for example in examples[: len(samples)]],

@@ -8,8 +8,10 @@ import statistics
 import pytest
 from lm_eval.utils import make_table
 
-from lm_eval_tasks import results
-from lm_eval_tasks.results import METRICS, UNKNOWN, Circumstances
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.benchmarks.ifeval.metrics import mean_of_levels, mean_of_levels_stderr
+from lm_eval_tasks.scoring.metrics import UNKNOWN, pooled_mean, pooled_stderr
+from lm_eval_tasks.scoring.response import Circumstances
 
 CSQA = {
     "benchmark": "csqa",
@@ -30,7 +32,7 @@ DONE = Circumstances(truncated=False)
 
 class TestOneAnswer:
     def test_ifeval_four_numbers_and_types(self):
-        found = results.score_ifeval(IFEVAL, ["A dog."], DONE)
+        found = BENCHMARKS["ifeval"].score(IFEVAL, "A dog.", DONE)
         assert found["prompt_level_strict_acc"] is found["prompt_level_loose_acc"] is False
         assert found["inst_level_strict_acc"] == found["inst_level_loose_acc"] == [True, False, True]
         assert found["type/punctuation:no_comma"] == [True, True]
@@ -39,37 +41,37 @@ class TestOneAnswer:
         assert found["completed_strict_acc"] is False
 
     def test_thinking_is_not_scored(self):
-        found = results.score_ifeval(IFEVAL, ["<think>well, well</think>A cat."], DONE)
+        found = BENCHMARKS["ifeval"].score(IFEVAL, "<think>well, well</think>A cat.", DONE)
         assert found["prompt_level_strict_acc"] is True
         assert found["unclosed_think"] is False
 
     @pytest.mark.parametrize("opened", [True, False])
     def test_a_thought_without_end_is_an_empty_answer(self, opened):
         text = "Answer: B" if opened else "<think>Answer: B"
-        found = results.score_csqa(CSQA, [text], Circumstances(truncated=True, opens_thinking=opened))
+        found = BENCHMARKS["csqa"].score(CSQA, text, Circumstances(truncated=True, opens_thinking=opened))
         assert (found["strict_acc"], found["empty"], found["unclosed_think"]) == (False, True, True)
         assert found["completed_strict_acc"] is None
 
     def test_an_answer_of_unknown_length_is_not_counted_as_completed(self):
-        found = results.score_csqa(CSQA, ["Answer: B"])
+        found = BENCHMARKS["csqa"].score(CSQA, "Answer: B", Circumstances())
         assert found["strict_acc"] is True
         assert found["truncated"] is found["completed_strict_acc"] is None
 
     def test_every_answer_has_every_metric(self):
-        good, bad = (set(results.score_ifeval(IFEVAL, [text], DONE)) for text in ("A cat.", ""))
-        assert good == bad <= set(METRICS)
+        good, bad = (set(BENCHMARKS["ifeval"].score(IFEVAL, text, DONE)) for text in ("A cat.", ""))
+        assert good == bad <= set(BENCHMARKS["ifeval"].metrics)
 
     @pytest.mark.parametrize(
-        ("score", "doc", "answer"),
+        ("benchmark", "doc", "answer"),
         [
-            (results.score_ifeval, IFEVAL | {"instruction_id_list": ["no:such"], "kwargs": "[{}]"}, "A cat."),
-            (results.score_ifeval, IFEVAL, None),
-            (results.score_gsm8k, {"benchmark": "gsm8k", "id": "3", "target": "none"}, "#### 5"),
-            (results.score_csqa, CSQA, None),
+            ("ifeval", IFEVAL | {"instruction_id_list": ["no:such"], "kwargs": "[{}]"}, "A cat."),
+            ("ifeval", IFEVAL, None),
+            ("gsm8k", {"benchmark": "gsm8k", "id": "3", "target": "none"}, "#### 5"),
+            ("csqa", CSQA, None),
         ],
     )
-    def test_a_bad_row_counts_as_wrong_and_is_reported(self, score, doc, answer, caplog):
-        found = score(doc, [answer], DONE)
+    def test_a_bad_row_counts_as_wrong_and_is_reported(self, benchmark, doc, answer, caplog):
+        found = BENCHMARKS[benchmark].score(doc, answer, DONE)
         assert found["scorer_error"] is True
         assert not found.get("strict_acc", found.get("prompt_level_strict_acc"))
         assert f"row {doc['id']}" in caplog.text
@@ -77,24 +79,24 @@ class TestOneAnswer:
 
 class TestAggregation:
     def test_instructions_are_pooled_over_prompts(self):
-        assert results.pooled_mean([[True, False, True], [False]]) == 0.5
-        assert results.pooled_mean([[True], None, [False, False]]) == pytest.approx(1 / 3)
+        assert pooled_mean([[True, False, True], [False]]) == 0.5
+        assert pooled_mean([[True], None, [False, False]]) == pytest.approx(1 / 3)
 
     def test_nothing_known_is_no_number(self):
-        assert results.pooled_mean([None, None]) == results.pooled_stderr([None, None]) == UNKNOWN
+        assert pooled_mean([None, None]) == pooled_stderr([None, None]) == UNKNOWN
 
     def test_stderr_of_single_verdicts_is_the_ordinary_one(self):
         items = [True, False, False, True, None, True]
         known = [float(item) for item in items if item is not None]
-        assert results.pooled_stderr(items) == pytest.approx(statistics.stdev(known) / math.sqrt(len(known)))
+        assert pooled_stderr(items) == pytest.approx(statistics.stdev(known) / math.sqrt(len(known)))
 
     def test_stderr_is_clustered_by_prompt(self):
         rng = random.Random(0)
         items = [[rng.random() < 0.5] * rng.choice([1, 2, 3]) for _ in range(400)]
         naive = math.sqrt(0.25 / sum(map(len, items)))
-        resampled = [results.pooled_mean(rng.choices(items, k=len(items))) for _ in range(400)]
-        assert results.pooled_stderr(items) == pytest.approx(statistics.stdev(resampled), rel=0.1)
-        assert results.pooled_stderr(items) > 1.3 * naive
+        resampled = [pooled_mean(rng.choices(items, k=len(items))) for _ in range(400)]
+        assert pooled_stderr(items) == pytest.approx(statistics.stdev(resampled), rel=0.1)
+        assert pooled_stderr(items) > 1.3 * naive
 
     def test_mean_of_levels(self):
         rng = random.Random(1)
@@ -103,11 +105,11 @@ class TestAggregation:
             verdicts = [rng.random() < 0.6 for _ in range(rng.choice([1, 2, 3]))]
             items.append([all(verdicts), verdicts])
         prompts = statistics.fmean(prompt for prompt, _ in items)
-        assert results.mean_of_levels(items) == pytest.approx(
-            (prompts + results.pooled_mean([verdicts for _, verdicts in items])) / 2
+        assert mean_of_levels(items) == pytest.approx(
+            (prompts + pooled_mean([verdicts for _, verdicts in items])) / 2
         )
-        resampled = [results.mean_of_levels(rng.choices(items, k=len(items))) for _ in range(400)]
-        assert results.mean_of_levels_stderr(items) == pytest.approx(statistics.stdev(resampled), rel=0.1)
+        resampled = [mean_of_levels(rng.choices(items, k=len(items))) for _ in range(400)]
+        assert mean_of_levels_stderr(items) == pytest.approx(statistics.stdev(resampled), rel=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ class TestInTheHarness:
         samples, metrics = found["samples"]["ifeval_icl_0shot"], found["results"]["ifeval_icl_0shot"]
         verdicts = [verdict for sample in samples for verdict in sample["inst_level_strict_acc"]]
         assert metrics["inst_level_strict_acc,none"] == pytest.approx(statistics.fmean(verdicts))
-        expected = results.pooled_stderr([sample["inst_level_strict_acc"] for sample in samples])
+        expected = pooled_stderr([sample["inst_level_strict_acc"] for sample in samples])
         assert metrics["inst_level_strict_acc_stderr,none"] == expected
         assert metrics["type/keywords:frequency_stderr,none"] is not None
 

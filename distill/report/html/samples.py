@@ -4,10 +4,11 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distill.report.html.answers import extracted
-from distill.report.labels import BENCHMARK_NAMES, Entry, model_name, shown_metrics, subject_name
+from distill.evaluation.scores import shown_metrics
+from distill.report.labels import Entry, benchmark_name, model_name, subject_name
 from distill.report.markdown import Report
 from distill.report.paired import Rows
+from lm_eval_tasks.benchmarks import BENCHMARKS
 
 Row = Mapping[str, Any]
 Json = dict[str, Any]
@@ -55,7 +56,7 @@ def _group(model: str, benchmark: str, logs: Sequence[tuple[Entry, Rows]], *, bu
         asked = [row if row and row["question"] == prompt["question"] else None for row in rows]
         prompt["answers"] = [_answer(benchmark, row) if row else None for row in asked]
     return {
-        "task": BENCHMARK_NAMES[benchmark],
+        "task": benchmark_name(benchmark),
         "benchmark": benchmark,
         "model": model_name(model),
         "subjects": [{"name": subject_name(entry), "condition": entry["condition"]} for entry, _ in logs],
@@ -101,16 +102,17 @@ def _choose(
 
 def _answer(benchmark: str, row: Row) -> Json:
     """One response with its verdicts; `kept` holds, per instruction, its id, strict and loose."""
-    main, second = shown_metrics(benchmark)
+    spec = BENCHMARKS[benchmark]
+    shown = shown_metrics(benchmark)
     text = row["response"]
-    found: Json = {"text": text, "tokens": row["response_tokens"], "right": row[main]}
+    found: Json = {"text": text, "tokens": row["response_tokens"], "right": row[shown[0]]}
     if len(text) > _HEAD + _TAIL:
         found |= {"text": text[:_HEAD], "left_out": len(text) - _HEAD - _TAIL, "tail": text[-_TAIL:]}
     found["flags"] = [words for name, words in _FLAGS.items() if row.get(name)]
-    if benchmark == "ifeval":
-        ids = row.get("instruction_id_list") or ["instruction"] * len(row[second])
-        levels = (ids, row["inst_level_strict_acc"], row["inst_level_loose_acc"])
-        found["kept"] = [list(one) for one in zip(*levels, strict=True)]
+    if levels := [row[score.name] for score in spec.scores if score.unit == "instruction"]:
+        ids = row.get("instruction_id_list") or ["instruction"] * len(levels[0])
+        found["kept"] = [list(one) for one in zip(ids, levels[0], levels[-1], strict=True)]
     else:
-        found |= {"flexible": row[second], "answer": extracted(benchmark, row)}
+        answer = spec.extract(row) if spec.extract else None
+        found |= {"flexible": row[shown[-1]], "answer": answer}
     return found

@@ -2,16 +2,9 @@
 
 from dataclasses import dataclass
 
+from distill.evaluation.scores import shown_metrics
 from distill.evaluation.summary import warnings_of
-from distill.report.labels import (
-    BENCHMARK_NAMES,
-    Entry,
-    counted,
-    interval,
-    model_name,
-    shown_metrics,
-    subject_name,
-)
+from distill.report.labels import Entry, benchmark_name, counted, interval, model_name, subject_name
 from distill.report.markdown import Report
 
 
@@ -68,10 +61,11 @@ def standings(report: Report) -> list[Standing]:
 
 def standing_of(entry: Entry) -> Standing:
     """One entry's row."""
-    first, second = (entry["metrics"][name] for name in shown_metrics(entry["benchmark"]))
+    shown = [entry["metrics"][name] for name in shown_metrics(entry["benchmark"])]
+    first, second = shown[0], shown[-1]
     diagnostics = entry["diagnostics"]
     return Standing(
-        task=BENCHMARK_NAMES[entry["benchmark"]],
+        task=benchmark_name(entry["benchmark"]),
         model=model_name(entry["model"]["name"]),
         subject=subject_name(entry),
         condition=entry["condition"],

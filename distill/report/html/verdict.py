@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from distill.report.comparability import truncation_differs
 from distill.report.html.standings import Standing, standing_of
-from distill.report.labels import BASELINE, BENCHMARK_NAMES, MINUS, interval, model_name, subject_name
+from distill.report.labels import BASELINE, MINUS, benchmark_name, interval, model_name, subject_name
 from distill.report.markdown import Report
 from distill.report.paired import Comparison
 from distill.report.paired_tables import p_value
@@ -53,7 +53,7 @@ def cards(report: Report) -> list[Card]:
             lines = [line for line in report.compared[model] if line.benchmark == benchmark]
             rivals = [line for line in lines if line.first["condition"] == BASELINE] or lines
             shown = [standing_of(entry) for entry in report.side_by_side(group)]
-            found.append(Card(BENCHMARK_NAMES[benchmark] + several, shown, list(map(_finding, rivals))))
+            found.append(Card(benchmark_name(benchmark) + several, shown, list(map(_finding, rivals))))
     return found
 
 

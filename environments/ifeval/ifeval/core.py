@@ -1,6 +1,6 @@
 """What both faces share: the text that is judged, and whether a row can be graded."""
 
-from lm_eval_tasks.rewards import grade
+from lm_eval_tasks.benchmarks.rlvr.rewards import grade
 
 _PROBE = "A plain English sentence is enough to see whether a constraint can be judged."
 

@@ -7,9 +7,9 @@ import verifiers.legacy as vf
 from datasets import Dataset
 
 from ifeval.core import raw_response
-from lm_eval_tasks.rewards import Grade, check_mode, final_answer, grade, is_well_formed
-from lm_eval_tasks.rlvr_data import RlvrRow, load_rlvr
-from lm_eval_tasks.rlvr_prompts import build_prompt, check_reasoning
+from lm_eval_tasks.benchmarks.rlvr.data import RlvrRow, load_rlvr
+from lm_eval_tasks.benchmarks.rlvr.prompts import build_prompt, check_reasoning
+from lm_eval_tasks.benchmarks.rlvr.rewards import Grade, check_mode, final_answer, grade, is_well_formed
 
 
 class SingleThinkXMLParser(vf.Parser):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ifeval.core import raw_response
+from lm_eval_tasks.benchmarks.rlvr.rewards import Grade, batch_metrics, grade
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.rewards import Grade, batch_metrics, grade
 
 LEGACY_FILE, V1_FILE = "results.jsonl", "traces.jsonl"
 _TOLERANCE = 1e-9

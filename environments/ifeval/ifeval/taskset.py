@@ -6,9 +6,9 @@ from typing import Literal
 import verifiers.v1 as vf
 
 from ifeval.core import is_gradable, raw_response
-from lm_eval_tasks.rewards import Grade, grade
-from lm_eval_tasks.rlvr_data import load_rlvr
-from lm_eval_tasks.rlvr_prompts import system_prompt
+from lm_eval_tasks.benchmarks.rlvr.data import load_rlvr
+from lm_eval_tasks.benchmarks.rlvr.prompts import system_prompt
+from lm_eval_tasks.benchmarks.rlvr.rewards import Grade, grade
 
 
 class IFEvalData(vf.TaskData):

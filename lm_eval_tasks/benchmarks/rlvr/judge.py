@@ -1,0 +1,50 @@
+"""RLVR-IFeval's responses in a file, judged."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lm_eval_tasks.benchmarks.rlvr.scorer import score
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scorefile.judging import Judge, Judged
+from lm_eval_tasks.scorefile.records import Record
+from lm_eval_tasks.scoring.diagnostics import flag
+from lm_eval_tasks.scoring.thinking import split_thinking
+
+
+def make_rlvr_judge(data: Path | None) -> Judge:
+    """The judge; it needs no data, since `ground_truth` stands in the row."""
+    return RlvrJudge()
+
+
+class RlvrJudge:
+    """See `Judge`."""
+
+    metrics: tuple[str, ...] = ("reward",)
+
+    def judge(self, record: Record) -> Judged:
+        """See `Judge`."""
+        if record.fields.get("ground_truth") is None:
+            raise UserError("needs a field 'ground_truth'.")
+        opened = record.opened_in_prompt
+        verdict = score(record.response, record.fields["ground_truth"], opened_in_prompt=opened)
+        thinking = split_thinking(record.response, opened_in_prompt=opened)
+        return Judged(
+            {"reward": verdict.reward, "reason": verdict.reason, "error": None},
+            {"reward": (verdict.reward, 1)},
+            cluster=record.cluster,
+            flags=flag(record.response, thinking, truncated=record.truncated),
+            response_tokens=record.response_tokens,
+        )
+
+    def failed(self, error: str) -> Judged:
+        """See `Judge`."""
+        return Judged({"reward": 0.0, "reason": None, "error": error}, {"reward": (0.0, 1)})
+
+    def about_data(self) -> dict[str, Any]:
+        """See `Judge`."""
+        return {}
+
+    def summarise(self, metrics: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Judge`."""
+        return {}

@@ -1,0 +1,58 @@
+"""A source's metrics as the harness aggregates them.
+
+Beside a metric that is no plain mean stands a second one, named with `_stderr`: the harness prints it as the
+first one's standard error, which by itself it computes for plain means only.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from lm_eval.api.metrics import mean
+
+from lm_eval_tasks.scoring.diagnostics import TRUNCATED_WARNING_RATE
+from lm_eval_tasks.scoring.metrics import Metric, Metrics
+
+logger = logging.getLogger(__name__)
+
+_REMEDIES = {
+    "truncated": "raise it with --gen_kwargs max_gen_toks=N, and see completed_strict_acc",
+    "unclosed_think": "raise max_gen_toks, or check that enable_thinking is off",
+    "scorer_error": "see the errors above; these answers count as wrong",
+}
+
+
+def with_stderr(values: Metrics, metrics: Mapping[str, Metric]) -> Metrics:
+    """Repeat the values of what is no plain mean under the name of its standard error."""
+    pooled = {f"{name}_stderr": value for name, value in values.items() if metrics[name].stderr}
+    return values | pooled
+
+
+def aggregations(metrics: Mapping[str, Metric], *, task: str) -> dict[str, Callable[..., Any]]:
+    """The aggregation of every metric and standard error; those of failure rates warn when they are high."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name, metric in metrics.items():
+        # The harness knows the standard error of its own `mean`.
+        found[name] = metric.aggregation or mean
+        if metric.stderr:
+            found[f"{name}_stderr"] = metric.stderr
+    for name in _REMEDIES.keys() & found.keys():
+        found[name] = partial(warn_when_high, name, task, found[name])
+    return found
+
+
+def directions(metrics: Mapping[str, Metric]) -> dict[str, bool]:
+    """Whether more is better, of every metric and standard error."""
+    errors = {f"{name}_stderr": False for name, metric in metrics.items() if metric.stderr}
+    return {name: metric.higher_is_better for name, metric in metrics.items()} | errors
+
+
+def warn_when_high(name: str, task: str, aggregation: Callable[..., Any], items: Sequence[Any]) -> Any:
+    """Aggregate a failure rate; a high one is warned about, with the remedy."""
+    rate = aggregation(items)
+    if isinstance(rate, float) and rate > TRUNCATED_WARNING_RATE:
+        logger.warning(
+            "%s: %s is %.1f%% of %d answers: %s", task, name, 100 * rate, len(items), _REMEDIES[name]
+        )
+    return rate

@@ -1,0 +1,66 @@
+"""What the harness's `--metadata` may set."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """The options of a task.
+
+    Attributes:
+        data: `hub`, `sample` or a folder; default: `ICL_DATA_DIR`, else `hub`.
+        pool: Where demonstrations come from, in the same words; default: the training split of `data`.
+        demonstrations: See `lm_eval_tasks.prompting.demonstrations.Mode`.
+        demonstration_seed: Seed of their choice.
+        enable_thinking: Given to the chat template.
+
+    Raises:
+        UserError: a value of the wrong kind.
+    """
+
+    data: str | None = None
+    pool: str | None = None
+    demonstrations: Mode = "fixed"
+    demonstration_seed: int = DEFAULT_SEED
+    enable_thinking: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the values, which come from a command line."""
+        if self.demonstrations not in MODES:
+            raise UserError(
+                f"metadata: demonstrations is {self.demonstrations!r}; choose from {', '.join(MODES)}."
+            )
+        for name, kind in (
+            ("data", str),
+            ("pool", str),
+            ("demonstration_seed", int),
+            ("enable_thinking", bool),
+        ):
+            value = getattr(self, name)
+            if value is not None and type(value) is not kind:
+                raise UserError(f"metadata: {name} is {value!r}; it must be of type {kind.__name__}.")
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any] | None) -> "TaskOptions":
+        """Read our keys; the harness puts its own and the model's arguments into the same mapping.
+
+        `enable_thinking` may so come from `--model_args` too, also from its `chat_template_args`.
+
+        Raises:
+            UserError: a wrong value, or a key that is one of ours but for its spelling.
+        """
+        metadata = dict(metadata or {})
+        names = [field.name for field in fields(cls)]
+        for key in metadata.keys() - set(names):
+            if close := difflib.get_close_matches(str(key), names, n=1, cutoff=0.8):
+                raise UserError(f"metadata: unknown key {key!r}; did you mean {close[0]!r}?")
+        template = metadata.get("chat_template_args")
+        if isinstance(template, Mapping) and "enable_thinking" in template:
+            metadata.setdefault("enable_thinking", template["enable_thinking"])
+        return cls(**{name: metadata[name] for name in names if metadata.get(name) is not None})

@@ -1,0 +1,234 @@
+"""The tasks as lm-evaluation-harness sees them.
+
+The YAML files of the benchmarks name `IclTask` as their class, and in `dataset_kwargs` what it asks. Options
+come in through the harness's `--metadata` (a JSON object); see `TaskOptions`.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import datasets as hf_datasets
+from lm_eval.api.instance import Instance
+from lm_eval.api.task import ConfigurableTask
+from lm_eval.models.utils import normalize_gen_kwargs
+
+from lm_eval_tasks.episodes import Episode, Source, fingerprint
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.harness.metrics import aggregations, directions, with_stderr
+from lm_eval_tasks.harness.options import TaskOptions
+from lm_eval_tasks.harness.tokens import CountTokens, is_cut, token_counter
+from lm_eval_tasks.prompting.chat_template import ModelChat
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.prompting.plain_text import PLAIN_TEXT_STOP, to_plain_text
+from lm_eval_tasks.prompting.render import build_messages
+from lm_eval_tasks.scoring.metrics import Metric, Metrics
+from lm_eval_tasks.scoring.response import Circumstances
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Under the command `lm_eval` a user's mistake ends the run with its message instead of a traceback.
+
+    The harness has no place for such errors. From Python the exception passes as it is.
+    """
+    try:
+        yield
+    except UserError as error:
+        program = Path(sys.argv[0])  # bin/lm_eval, bin/lm-eval, or .../lm_eval/__main__.py
+        if {program.name, program.parent.name}.isdisjoint({"lm_eval", "lm-eval"}):
+            raise
+        raise SystemExit(f"lm_eval: {error}") from None
+
+
+class HarnessSource(Source, Protocol):
+    """A source whose answers are judged here and not by the harness's own metrics.
+
+    Attributes:
+        data: Where its rows are, for the record.
+        pool_data: Where its demonstrations come from, for the record.
+        metrics: Every metric by its name in the results.
+    """
+
+    data: str
+    metrics: Mapping[str, Metric]
+
+    @property
+    def pool_data(self) -> str:
+        """See the class."""
+
+    def document(self, episode: Episode) -> dict[str, Any]:
+        """A row as the harness logs it: `id`, `prompt` and `target` at least."""
+
+    def score(self, doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
+        """One answer's value of every metric; `response` is None where the model gave no text."""
+
+
+def open_harness_source(dataset_kwargs: Mapping[str, Any], options: TaskOptions) -> HarnessSource:
+    """What a YAML file asks, by its `dataset_kwargs`.
+
+    Args:
+        dataset_kwargs: `benchmark`: the name of one of this package's.
+        options: Where its rows are.
+
+    Raises:
+        UserError: the keys name nothing that can be asked.
+    """
+    if set(dataset_kwargs) == {"benchmark"}:
+        return BenchmarkSource(dataset_kwargs["benchmark"], options.data, options.pool)
+    raise UserError(f"dataset_kwargs: {dict(dataset_kwargs)!r} cannot be used; give 'benchmark: NAME'.")
+
+
+class IclTask(ConfigurableTask):
+    """A source asked with k demonstrations, rendered by `lm_eval_tasks.prompting`.
+
+    The harness's own few-shot sampler and rendering are not used: the teacher of the distillation must read,
+    token for token, what is evaluated here.
+    """
+
+    @_told_plainly()
+    def __init__(self, config: dict[str, Any]) -> None:
+        """Load the rows; `config` is the YAML file's content."""
+        self._pickers: dict[int, DemonstrationPicker] = {}
+        self._chat: ModelChat | None = None
+        self._count_tokens: CountTokens | None = None
+        super().__init__(config={key: value for key, value in config.items() if key != "class"})
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Load evaluated rows (`dataset_kwargs` says which) and read the options."""
+        self.options = TaskOptions.from_metadata(self.config.metadata)
+        self.source = open_harness_source(dataset_kwargs or {}, self.options)
+        episodes = self.source.evaluation()
+        self._episodes = {episode.id: episode for episode in episodes}
+        if len(self._episodes) != len(episodes):
+            raise UserError(
+                f"{self.source.name}: evaluated rows share an id (such as 'key'); give each its own."
+            )
+        documents = [self.source.document(episode) for episode in episodes]
+        self.dataset = {self.config.test_split: hf_datasets.Dataset.from_list(documents)}
+        self.config.metadata = (self.config.metadata or {}) | {
+            "data_source": self.source.data,
+            "data_fingerprint": fingerprint(episodes),
+            "demonstrations": self.options.demonstrations,
+            "demonstration_seed": self.options.demonstration_seed,
+            "enable_thinking": self._thinks,
+            "versions": _versions(),
+        }
+
+    def fewshot_docs(self) -> None:
+        """None: `fewshot_context` picks the demonstrations."""
+
+    @_told_plainly()
+    def build_all_requests(
+        self,
+        *,
+        cache_requests: bool = False,
+        apply_chat_template: bool = False,
+        chat_template: Callable[..., Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """As the harness does, never from its cache of requests."""
+        if cache_requests:
+            # Its key knows neither our demonstrations nor the data: it would serve another run's prompts.
+            logger.warning("%s: --cache_requests is ignored; prompts are built anew", self.config.task)
+        self._chat = None
+        if apply_chat_template and chat_template is not None:
+            self._chat = ModelChat(chat_template, enable_thinking=self._thinks)
+        if self.OUTPUT_TYPE == "generate_until":
+            tokenizer = self._chat.tokenizer if self._chat else None
+            self._count_tokens = token_counter(tokenizer, self.config.metadata)
+        super().build_all_requests(
+            apply_chat_template=apply_chat_template, chat_template=chat_template, **kwargs
+        )
+
+    def fewshot_context(
+        self,
+        doc: dict[str, Any],
+        num_fewshot: int,
+        system_instruction: str | None = None,
+        apply_chat_template: bool = False,
+        fewshot_as_multiturn: bool = True,
+        chat_template: Any = None,
+        gen_prefix: str | None = None,
+    ) -> Any:
+        """The prompt: chat turns through the model's template, or plain text without one.
+
+        Raises:
+            UserError: demonstrations were asked for in one single user turn, or the template refuses.
+        """
+        if num_fewshot and apply_chat_template and not fewshot_as_multiturn:
+            raise UserError(
+                f"{self.config.task}: demonstrations are always turns of the conversation here; leave out "
+                "--fewshot_as_multiturn false."
+            )
+        episode = self._episodes[doc["id"]]
+        demonstrations = self._picker(num_fewshot).pick(episode) if num_fewshot else []
+        messages = build_messages(episode, demonstrations, system=system_instruction)
+        return self._chat.render(messages) if self._chat else to_plain_text(messages)
+
+    def construct_requests(self, doc: dict[str, Any], ctx: str, **kwargs: Any) -> Instance | list[Instance]:
+        """As the harness does; without a chat template, a further `Question:` ends the answer."""
+        requests = super().construct_requests(doc, ctx, **kwargs)
+        if isinstance(requests, Instance) and not kwargs.get("apply_chat_template"):
+            generation_kwargs = requests.arguments[1]
+            generation_kwargs["until"] = [*generation_kwargs.get("until", []), PLAIN_TEXT_STOP]
+        return requests
+
+    def process_results(self, doc: dict[str, Any], results: list[Any]) -> dict[str, Any]:
+        """Score one answer by the source, which learns whether the answer was cut."""
+        # Multiple choice; or a scorer in a YAML file, or the harness's --predict_only, which sets one.
+        if self.OUTPUT_TYPE != "generate_until" or self.config.process_results is not None:
+            return dict(super().process_results(doc, results))
+        response = results[0] if isinstance(results[0], str) else None
+        circumstances = Circumstances(
+            truncated=self._is_truncated(response),
+            opens_thinking=self._chat is not None and self._chat.opens_thinking,
+        )
+        return with_stderr(self.source.score(doc, response, circumstances), self.source.metrics)
+
+    def aggregation(self) -> dict[str, Callable[..., Any]]:
+        """The aggregation of every metric; those of failure rates warn when they are high."""
+        return {**super().aggregation(), **aggregations(self.source.metrics, task=self.config.task)}
+
+    def higher_is_better(self) -> dict[str, bool]:
+        """The direction of every metric."""
+        return {**super().higher_is_better(), **directions(self.source.metrics)}
+
+    @property
+    def _thinks(self) -> bool:
+        """Options are compared by the answer's first tokens in multiple choice: nothing is thought there."""
+        return self.options.enable_thinking and self.OUTPUT_TYPE == "generate_until"
+
+    def _is_truncated(self, response: str | None) -> bool | None:
+        if self._count_tokens is None or response is None:
+            return None
+        limit = normalize_gen_kwargs(self.config.generation_kwargs)["max_gen_toks"]
+        return is_cut(self._count_tokens(response), limit)
+
+    def _picker(self, k: int) -> DemonstrationPicker:
+        if k not in self._pickers:
+            pool = self.source.pool()
+            self._pickers[k] = DemonstrationPicker(
+                pool, k, mode=self.options.demonstrations, seed=self.options.demonstration_seed
+            )
+            self.config.metadata |= {
+                "pool_source": self.source.pool_data,
+                "pool_fingerprint": fingerprint(pool),
+            }
+        return self._pickers[k]
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what decides on answers and verdicts; the harness logs only some."""
+    installed = {}
+    for name in ("icl-distill", "lm_eval", "torch", "transformers", "vllm", "peft", "math-verify"):
+        with suppress(PackageNotFoundError):
+            installed[name] = version(name)
+    return installed

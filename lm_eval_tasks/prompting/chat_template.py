@@ -1,0 +1,117 @@
+"""Chat messages -> the text a model reads, with thinking explicitly on or off.
+
+The harness hands a task the bound method `lm.apply_chat_template`, which takes no template arguments; without
+`enable_thinking` in `--model_args`, Qwen3 would think until it is cut. So the text is rendered here, by the
+tokenizer of the model that the method is bound to, with the model's own template and template arguments. The
+model object stays as it is, for the other tasks of the run.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from jinja2.exceptions import TemplateError
+
+from lm_eval_tasks.episodes import Message
+from lm_eval_tasks.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+OPEN_THINK = "<think>"
+
+
+def render_chat(
+    tokenizer: Any, messages: Sequence[Message], *, enable_thinking: bool, **template: Any
+) -> str:
+    """The prompt that `tokenizer`'s chat template makes of `messages`, up to where the answer begins.
+
+    Args:
+        tokenizer: A Hugging Face tokenizer, or one with the same `apply_chat_template`.
+        messages: Turns, the last one the user's.
+        enable_thinking: Given to the template by name; templates that do not know it ignore it.
+        template: Further arguments of the template.
+
+    Raises:
+        UserError: the tokenizer has no template, or its template refuses the messages.
+    """
+    with _explained(messages):
+        return str(
+            tokenizer.apply_chat_template(
+                list(messages),
+                tokenize=False,
+                add_generation_prompt=True,
+                continue_final_message=False,
+                enable_thinking=enable_thinking,
+                **template,
+            )
+        )
+
+
+@contextmanager
+def _explained(messages: Sequence[Message]) -> Iterator[None]:
+    """Turn what a template refuses into an error with a remedy."""
+    try:
+        yield
+    except TemplateError as error:
+        roles = ", ".join(dict.fromkeys(message["role"] for message in messages))
+        raise UserError(
+            f"the model's chat template refuses turns of the roles {roles}: {error}. A template without a "
+            "system role (Gemma's) needs a run without --system_instruction."
+        ) from error
+    except ValueError as error:
+        if "chat_template" not in str(error):
+            raise
+        raise UserError(
+            "the model's tokenizer has no chat template; leave out --apply_chat_template (base models answer "
+            "plain text)."
+        ) from error
+
+
+class ModelChat:
+    """Renders for the model that the harness evaluates.
+
+    Attributes:
+        tokenizer: The model's tokenizer; None where a server holds it.
+        opens_thinking: Whether the last rendered prompt ends inside an opened `<think>`.
+    """
+
+    def __init__(self, apply_chat_template: Callable[..., Any], *, enable_thinking: bool) -> None:
+        """`apply_chat_template` is the bound method that the harness hands to a task."""
+        model = getattr(apply_chat_template, "__self__", None)
+        tokenizer = getattr(model, "tokenizer", None)
+        self.tokenizer = tokenizer if hasattr(tokenizer, "apply_chat_template") else None
+        self.opens_thinking = False
+        self._apply = apply_chat_template
+        self._enable_thinking = enable_thinking
+        # vLLM's wrapper resolves the template itself; both wrappers keep the user's arguments.
+        self._template = dict(getattr(model, "chat_template_args", None) or {})
+        if template := getattr(model, "hf_chat_template", None):
+            self._template["chat_template"] = template
+        self._template.pop("enable_thinking", None)
+        # Chat APIs return a JSON wrapper and let the server render.
+        question = [{"role": "user", "content": "?"}]
+        with _explained(question):
+            probe = apply_chat_template(question, add_generation_prompt=True)
+        self.renders_here = isinstance(probe, str) and self.tokenizer is not None
+        if not self.renders_here:
+            logger.warning(
+                "the server renders the chat: enable_thinking=%s cannot be passed", enable_thinking
+            )
+
+    def render(self, messages: Sequence[Message]) -> Any:
+        """The prompt as text; as the harness's JSON wrapper where the server renders.
+
+        Raises:
+            UserError: see `render_chat`.
+        """
+        if not self.renders_here:
+            return self._apply(list(messages), add_generation_prompt=True)
+        text = render_chat(self.tokenizer, messages, enable_thinking=self._enable_thinking, **self._template)
+        opens = text.rstrip().endswith(OPEN_THINK)
+        if opens and not self.opens_thinking and not self._enable_thinking:
+            logger.warning(
+                "the chat template opens <think> although enable_thinking is false: it cannot be off"
+            )
+        self.opens_thinking = opens
+        return text

@@ -1,0 +1,1 @@
+"""`icl-distill score`: a file of responses, judged; see README.md beside this file."""

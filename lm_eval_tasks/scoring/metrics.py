@@ -1,0 +1,66 @@
+"""How the values of a metric become one number, with its standard error.
+
+Every answer, also one that breaks a scorer, gives a value to every metric, so that no row leaves a
+denominator. None means unknown or not applicable.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lm_eval_tasks.scoring.intervals import clustered_stderr
+
+Metrics = dict[str, Any]
+"""The values that one answer gives, by metric."""
+
+UNKNOWN = "N/A"
+"""The harness's own word where there is no number."""
+
+
+def pooled_mean(items: Sequence[Any]) -> float | str:
+    """The mean over all verdicts of all prompts; a prompt has one verdict, a list of them, or None."""
+    clusters = _clusters(items)
+    total = sum(n for _, n in clusters)
+    return sum(right for right, _ in clusters) / total if total else UNKNOWN
+
+
+def pooled_stderr(items: Sequence[Any]) -> float | str:
+    """The standard error of `pooled_mean`, clustered by prompt."""
+    stderr = clustered_stderr(_clusters(items))
+    return UNKNOWN if stderr is None else stderr
+
+
+def _clusters(items: Sequence[Any]) -> list[tuple[float, int]]:
+    """Per prompt that has any: the sum and the number of its verdicts."""
+    known = [item if isinstance(item, list) else [item] for item in items if item is not None]
+    return [(sum(verdicts), len(verdicts)) for verdicts in known]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How a metric's values become one number.
+
+    Attributes:
+        higher_is_better: Its direction.
+        aggregation: Of all answers' values; None: the plain mean, whose standard error the harness knows.
+        stderr: Of the same values; None where the aggregation is the plain mean.
+    """
+
+    higher_is_better: bool = True
+    aggregation: Callable[[Sequence[Any]], Any] | None = None
+    stderr: Callable[[Sequence[Any]], Any] | None = None
+
+
+MEAN = Metric()
+FAILURE = Metric(higher_is_better=False)
+POOLED = Metric(aggregation=pooled_mean, stderr=pooled_stderr)
+
+COMMON_METRICS: Mapping[str, Metric] = {
+    "completed_strict_acc": POOLED,
+    "scorer_error": FAILURE,
+    "empty": FAILURE,
+    "unclosed_think": FAILURE,
+    "looping": FAILURE,
+    "truncated": Metric(higher_is_better=False, aggregation=pooled_mean, stderr=pooled_stderr),
+}
+"""What every scorer tells beside its scores: see `diagnostics.Flags`."""

@@ -1,0 +1,157 @@
+"""A benchmark of this package as a source of episodes."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lm_eval_tasks.benchmarks import get_benchmark
+from lm_eval_tasks.benchmarks.definition import Role
+from lm_eval_tasks.episodes import Episode, Prompt
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.demonstrations import without_overlap
+from lm_eval_tasks.prompting.render import build_messages
+from lm_eval_tasks.reading import Split, local_file, read_rows, resolve_source
+from lm_eval_tasks.scoring.metrics import Metric, Metrics
+from lm_eval_tasks.scoring.response import Circumstances
+
+logger = logging.getLogger(__name__)
+
+
+class BenchmarkSource:
+    """See `Source`.
+
+    Attributes:
+        benchmark: What it is made of.
+        name: The benchmark's name.
+        num_fewshot: See `Source`.
+        data: Where its rows are: `hub`, `sample` or a folder.
+        metrics: See `Benchmark`.
+    """
+
+    def __init__(self, name: str, data: str | None = None, pool: str | None = None) -> None:
+        """Nothing is read yet.
+
+        Args:
+            name: The benchmark's.
+            data: `hub`, `sample` or a folder; default: `ICL_DATA_DIR`, else `hub`.
+            pool: Where demonstrations come from, in the same words; default: the training split of `data`.
+
+        Raises:
+            UserError: unknown benchmark.
+        """
+        self.benchmark = get_benchmark(name)
+        self.name = name
+        self.num_fewshot = self.benchmark.num_fewshot
+        self.data = resolve_source(data)
+        self.metrics: Mapping[str, Metric] = self.benchmark.metrics
+        self._pool = pool
+
+    def train(self) -> list[Episode]:
+        """See `Source`.
+
+        Raises:
+            UserError: source not reachable, a malformed row, or one without an answer.
+        """
+        return without_overlap(self.all_train, self.evaluation())[0]
+
+    def evaluation(self) -> list[Episode]:
+        """See `Source`.
+
+        Raises:
+            UserError: source not reachable, or a malformed row.
+        """
+        return list(self._evaluation)
+
+    def pool(self) -> list[Episode]:
+        """See `Source`; none of them is evaluated.
+
+        Raises:
+            UserError: as for `train`.
+        """
+        kept, dropped = without_overlap(self.whole_pool, self.evaluation())
+        if dropped:
+            logger.warning(
+                "%s: %d rows of the demonstrations' pool are evaluated here and left out", self.name, dropped
+            )
+        return kept
+
+    def show(
+        self, episode: Episode, demonstrations: Sequence[Episode] = (), *, system: str | None = None
+    ) -> Prompt:
+        """See `Source`."""
+        return tuple(build_messages(episode, demonstrations, system=system))
+
+    def document(self, episode: Episode) -> dict[str, Any]:
+        """A row as the harness logs it, and as `score` reads it."""
+        return self.benchmark.document(episode)
+
+    def score(self, doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
+        """One answer's value of every metric; see `Benchmark`."""
+        return self.benchmark.score(doc, response, at)
+
+    @cached_property
+    def all_train(self) -> list[Episode]:
+        """The training split with the rows that are evaluated, if it has any."""
+        return self._answered(self.data)
+
+    @cached_property
+    def whole_pool(self) -> list[Episode]:
+        """The rows of the pool with those that are evaluated, if it has any."""
+        return self.all_train if self.pool_data == self.data else self._answered(self.pool_data)
+
+    @cached_property
+    def pool_data(self) -> str:
+        """Where demonstrations come from.
+
+        A local folder may lack a training file (a copy of an evaluation set often does). The embedded sample
+        then lends the demonstrations, with a warning.
+        """
+        path = local_file(self.name, self.benchmark.train, self.data)
+        if self._pool:
+            return self._pool
+        if path is None or path.is_file() or self.data == "sample":
+            return self.data
+        logger.warning("%s is missing: demonstrations for %s come from the embedded sample.", path, self.name)
+        return "sample"
+
+    def files(self) -> list[Path]:
+        """The files that hold its rows, those that exist; none for the hub."""
+        splits = (self.benchmark.train, self.benchmark.evaluation)
+        paths = (local_file(self.name, split, self.data) for split in splits)
+        return [path for path in paths if path is not None and path.is_file()]
+
+    def raw_rows(self, role: Role) -> list[Mapping[str, Any]]:
+        """The rows of a split as they stand in the data.
+
+        Raises:
+            UserError: source not reachable, or a line that is not a JSON object.
+        """
+        return [row for _, row in read_rows(self.name, self._split(role), self.data)]
+
+    @cached_property
+    def _evaluation(self) -> list[Episode]:
+        return self._parse("evaluation", self.data)
+
+    def _answered(self, data: str) -> list[Episode]:
+        episodes = self._parse("train", data)
+        for episode in episodes:
+            if episode.completion is None:
+                raise UserError(
+                    f"{self.name} {episode.id}: a training row needs an answer, and this has none."
+                )
+        return episodes
+
+    def _parse(self, role: Role, data: str) -> list[Episode]:
+        rows = enumerate(read_rows(self.name, self._split(role), data))
+        parse, usable = self.benchmark.parse, self.benchmark.usable
+        episodes = [
+            parse(row, str(index), where) for index, (where, row) in rows if role != "train" or usable(row)
+        ]
+        if not episodes:
+            raise UserError(f"{self.name}: the {role} split of source {data!r} has no usable row.")
+        return episodes
+
+    def _split(self, role: Role) -> Split:
+        return self.benchmark.train if role == "train" else self.benchmark.evaluation

@@ -1,0 +1,161 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.benchmarks.csqa.rows import parse_csqa
+from lm_eval_tasks.benchmarks.gsm8k.rows import parse_gsm8k
+from lm_eval_tasks.benchmarks.ifeval.rows import parse_ifeval
+from lm_eval_tasks.benchmarks.math.rows import parse_math
+from lm_eval_tasks.episodes import fingerprint
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.reading import resolve_source
+from lm_eval_tasks.sources import open_source
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
+
+HALF = {"target": "\\frac{1}{2}"}
+GSM8K = {"question": "2 cats have how many legs?", "answer": "2*4=<<2*4=8>>8 legs.\n#### 8"}
+
+
+def write_rows(folder, benchmark, file, rows):
+    (folder / benchmark).mkdir(parents=True, exist_ok=True)
+    text = "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+    (folder / benchmark / file).write_text(text, encoding="utf-8")
+    return str(folder)
+
+
+def test_importing_the_tasks_leaves_torch_out():
+    modules = "lm_eval_tasks.sources.benchmark, lm_eval_tasks.prompting.demonstrations"
+    code = f"import {modules}, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_the_sample_serves_every_benchmark(benchmark):
+    train, evaluation = (
+        open_source(benchmark, data="sample").train(),
+        open_source(benchmark, data="sample").evaluation(),
+    )
+    assert len(train) >= 64 and len(evaluation) >= 32
+    assert all(example.completion for example in train)
+    assert fingerprint(train) != fingerprint(train[1:])
+
+
+def test_gsm8k_loses_its_calculator_annotations():
+    example = parse_gsm8k(GSM8K, "0", "here")
+    assert example.completion == "2*4=8 legs.\n#### 8"
+    assert example.reference == {"target": "8"}
+
+
+def test_csqa_choices_follow_the_letters():
+    row = {
+        "question": "Where is a cat?",
+        "choices": {"label": ["B", "A", "C", "D", "E"], "text": ["sea", "mat", "sky", "sun", "pan"]},
+        "answerKey": "A",
+    }
+    example = parse_csqa(row, "0", "here")
+    assert example.reference == {"target": "A", "choices": ["mat", "sea", "sky", "sun", "pan"]}
+    assert example.stratum == "A"
+    assert example.completion == "Answer: A"
+
+
+def test_math_takes_the_answer_of_either_schema():
+    assert parse_math({"problem": "x?", "answer": "\\frac{1}{2}"}, "0", "here").reference == HALF
+    solved = parse_math(
+        {"problem": "x?", "solution": "So \\boxed{1} no, \\boxed{\\frac{1}{2}}."}, "0", "here"
+    )
+    assert solved.reference == HALF
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        [{"num_words": 0, "relation": None, "capital": False}],
+        '[{"num_words": 0, "relation": null, "capital": false}]',
+    ],
+)
+def test_ifeval_kwargs_keep_zero_and_false_and_drop_null(kwargs):
+    row = {"key": 7, "prompt": "Write.", "instruction_id_list": ["a:b"], "kwargs": kwargs}
+    example = parse_ifeval(row, "0", "here")
+    assert json.loads(example.reference["kwargs"]) == [{"num_words": 0, "capital": False}]
+    assert example.id == "7"
+
+
+def test_ifeval_training_rows_are_the_compliant_ones(tmp_path):
+    row = {"prompt": "Write.", "response": "Yes.", "instruction_id_list": ["a:b"], "kwargs": [{}]}
+    good, bad = row | {"prompt_level_strict_acc": True}, row | {"prompt_level_strict_acc": False}
+    data = write_rows(tmp_path, "ifeval", "train.jsonl", [bad, good, bad])
+    assert len(BenchmarkSource("ifeval", data).all_train) == 1
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "row", "words"),
+    [
+        ("gsm8k", {"question": "x?"}, "'answer'"),
+        ("gsm8k", {"question": "x?", "answer": "seven"}, "####"),
+        ("gsm8k", {"question": 3, "answer": "#### 3"}, "'question'"),
+        ("gsm8k", "{oops", "not JSON"),
+        ("gsm8k", "[1]", "JSON object"),
+        ("math", {"problem": "x?", "solution": "no box"}, "'answer'"),
+        ("ifeval", {"prompt": "p", "instruction_id_list": ["a"], "kwargs": []}, "0 entries for 1"),
+        ("ifeval", {"prompt": "p", "instruction_id_list": "a", "kwargs": []}, "'instruction_id_list'"),
+        ("ifeval", {"prompt": "p", "instruction_id_list": ["a"], "kwargs": "{"}, "'kwargs'"),
+    ],
+)
+def test_a_malformed_row_is_named(tmp_path, benchmark, row, words):
+    file = BENCHMARKS[benchmark].evaluation.file
+    good = {
+        "gsm8k": GSM8K,
+        "math": {"problem": "x?", "answer": "1"},
+        "ifeval": {"prompt": "p", "instruction_id_list": ["a"], "kwargs": [{}]},
+    }[benchmark]
+    data = write_rows(tmp_path, benchmark, file, [good, row])
+    with pytest.raises(UserError) as caught:
+        open_source(benchmark, data=data).evaluation()
+    assert f"{file} line 2" in str(caught.value) and words in str(caught.value)
+
+
+def test_a_missing_file_is_named_with_the_remedy(tmp_path):
+    with pytest.raises(UserError, match=r"csqa.validation\.jsonl"):
+        open_source("csqa", data=str(tmp_path)).evaluation()
+
+
+def test_an_unknown_benchmark_is_named():
+    with pytest.raises(UserError, match="'gsm9k'"):
+        open_source("gsm9k", data="sample").train()
+
+
+def test_the_folder_comes_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("ICL_DATA_DIR", str(tmp_path))
+    assert resolve_source(None) == str(tmp_path)
+    assert resolve_source("sample") == "sample"
+    monkeypatch.delenv("ICL_DATA_DIR")
+    assert resolve_source(None) == "hub"
+
+
+def test_a_folder_without_training_rows_borrows_the_sample_and_says_so(tmp_path, caplog):
+    data = write_rows(tmp_path, "gsm8k", "test.jsonl", [GSM8K])
+    source = BenchmarkSource("gsm8k", data)
+    assert source.pool_data == "sample" and source.pool() == open_source("gsm8k", data="sample").train()
+    assert "train.jsonl" in caplog.text
+
+
+def test_an_unreachable_hub_is_one_clear_error(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code = (
+        "from lm_eval_tasks.sources import open_source\n"
+        "from lm_eval_tasks.errors import UserError\n"
+        "try:\n    open_source('gsm8k', data='hub').train()\n"
+        "except UserError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "openai/gsm8k" in done.stdout and "ICL_DATA_DIR" in done.stdout
+
+
+def test_the_shared_copies_load(shared_data):
+    assert len(open_source("ifeval", data=shared_data).evaluation()) == 541
+    assert len(open_source("csqa", data=shared_data).evaluation()) == 1221
+    assert len(open_source("math", data=shared_data).evaluation()) == 500
+    assert len(open_source("gsm8k", data=shared_data).train()) == 7473
