@@ -1,0 +1,1 @@
+"""Sources of episodes: what a task is made of."""
