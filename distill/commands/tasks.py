@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lm_eval_tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from lm_eval_tasks.sources.harness_index import Listed
+    from lm_eval_tasks.sources.harness_listing import Listed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the list and the counts."""
     try:
-        from lm_eval_tasks.sources.harness_index import known_tasks, list_tasks, matching
+        from lm_eval_tasks.sources.harness_index import known_tasks
+        from lm_eval_tasks.sources.harness_listing import list_tasks, matching
     except ImportError as error:
         raise UserError("tasks: lm-eval is not installed; pip install 'icl-distill[eval]'.") from error
     rows = matching(list_tasks(known_tasks()), args.pattern)

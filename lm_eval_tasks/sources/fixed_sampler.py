@@ -12,7 +12,7 @@ from lm_eval.api.task import ConfigurableTask
 
 Doc = dict[str, Any]
 Choose = Callable[[int, Doc | None], Sequence[Doc]]
-"""`choose(n, asked)`: the documents of n demonstrations; `asked` is None where lm-eval does not hand it on."""
+"""`choose(n, asked)`: n demonstrations' documents; `asked` is None where lm-eval does not hand it on."""
 
 
 class Answered(dict[str, Any]):

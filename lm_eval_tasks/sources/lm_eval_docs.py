@@ -1,4 +1,4 @@
-"""One document of an lm-eval task: its prompt, its question and its answers, all by the task's own methods."""
+"""One document of an lm-eval task: prompt, question and answers, all by the task's own methods."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from lm_eval_tasks.episodes import Prompt
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.sources.fixed_sampler import Doc, FixedSampler
+from lm_eval_tasks.sources.fixed_sampler import Answered, Doc, FixedSampler, show_answers
 
 
 class DocReader:
@@ -31,16 +31,13 @@ class DocReader:
             UserError: a template or function of the task fails.
         """
         self.task.sampler = FixedSampler(lambda n, asked: shown)
-        contexts = self.task.fewshot_context(
-            doc,
-            num_fewshot=len(shown),
-            system_instruction=system,
-            apply_chat_template=self.chat,
-            fewshot_as_multiturn=True,
-            chat_template=_hand_back if self.chat else None,
-            gen_prefix=self.task.doc_to_prefix(doc),
-        )
-        context = contexts[self._right_context(doc)] if self.task.multiple_input else contexts
+        own = self.task.fewshot_cfg.doc_to_target
+        if any(isinstance(document, Answered) for document in shown):
+            show_answers(self.task)
+        try:
+            context = self._context(doc, len(shown), system)
+        finally:
+            self.task.fewshot_cfg.doc_to_target = own
         return tuple(context) if self.chat else str(context)
 
     def question(self, doc: Doc) -> str:
@@ -68,7 +65,7 @@ class DocReader:
         return [text for text in texts if text]
 
     def completion(self, doc: Doc, answer: str) -> str:
-        """The text that follows the prompt where `answer` is given: in multiple choice, what lm-eval scores."""
+        """The text after the prompt where `answer` is given: in multiple choice, what lm-eval scores."""
         if self.task.OUTPUT_TYPE == "loglikelihood":
             return answer
         if self._is_choice:
@@ -87,6 +84,18 @@ class DocReader:
     @property
     def _is_choice(self) -> bool:
         return bool(self.task.OUTPUT_TYPE == "multiple_choice")
+
+    def _context(self, doc: Doc, k: int, system: str | None) -> Any:
+        contexts = self.task.fewshot_context(
+            doc,
+            num_fewshot=k,
+            system_instruction=system,
+            apply_chat_template=self.chat,
+            fewshot_as_multiturn=True,
+            chat_template=_hand_back if self.chat else None,
+            gen_prefix=self.task.doc_to_prefix(doc),
+        )
+        return contexts[self._right_context(doc)] if self.task.multiple_input else contexts
 
     def _answer(self, gold: Any, choices: list[str]) -> str:
         if choices and isinstance(gold, int):

@@ -55,7 +55,9 @@ class Draw:
         if self.k < 0:
             raise UserError(f"demonstrations: num_fewshot is {self.k}; it must be 0 or more.")
         if self.mode == "shuffled" and self.k == 1:
-            raise UserError("demonstrations: 'shuffled' needs num_fewshot 2 or more to permute their answers.")
+            raise UserError(
+                "demonstrations: 'shuffled' needs num_fewshot 2 or more to permute their answers."
+            )
 
     @cached_property
     def fixed(self) -> list[int]:
@@ -81,8 +83,8 @@ class Draw:
             return self._first(_order(random.Random(f"{self.seed}/{asked}"), self.size), {asked})
         if any(self.question(index) == asked for index in self.fixed):
             raise UserError(
-                f"{self.name}: a row is one of its own demonstrations. Leave the fixed demonstrations out of the "
-                "rows that are trained on, or take per_example."
+                f"{self.name}: a row is one of its own demonstrations. Leave the fixed demonstrations out of "
+                "the rows that are trained on, or take per_example."
             )
         return self.fixed
 
@@ -95,8 +97,8 @@ class Draw:
                 rows.append(index)
         if len(rows) < self.k:
             raise UserError(
-                f"{self.name}: num_fewshot {self.k} needs as many solved rows that are not evaluated, and its "
-                f"pool of {self.size} has {len(rows)}. Lower num_fewshot, or name another split by --train_split."
+                f"{self.name}: num_fewshot {self.k} needs as many solved rows that are not evaluated, and "
+                f"its pool of {self.size} has {len(rows)}. Lower num_fewshot, or name a --train_split."
             )
         return rows
 

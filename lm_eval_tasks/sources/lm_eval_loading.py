@@ -2,19 +2,17 @@
 
 import copy
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.task import ConfigurableTask, Task
 from lm_eval.tasks import TaskManager
-from lm_eval.tasks._index import Entry, Kind
 
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.sources.harness_index import entry_of, known_tasks, leaves, read_index, unsupported
+from lm_eval_tasks.sources.harness_index import Entry, Kind, entry_of, known_tasks, leaves, read_index
+from lm_eval_tasks.sources.harness_listing import unsupported
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,11 @@ def load(name_or_path: str, metadata: Mapping[str, Any] | None = None) -> Loaded
         UserError: it does not exist, cannot be asked as episodes, or lm-eval cannot load it.
     """
     path = Path(name_or_path).expanduser()
-    manager = _manager(json.dumps(dict(metadata or {}), sort_keys=True))
+    manager = TaskManager(include_defaults=False, metadata=dict(metadata or {}))
     if path.suffix in (".yaml", ".yml"):
-        entry, spec = _file_entry(path, manager), str(path)
+        entry = _file_entry(path, manager)
+        # lm-eval 0.4.13 takes a group's list of members for its name where it is given by its path.
+        spec = entry.name if entry.kind is Kind.GROUP else str(path)
     else:
         spec = name_or_path.removeprefix("lm_eval:")
         entry = _known_entry(spec, manager)
@@ -52,10 +52,12 @@ def load(name_or_path: str, metadata: Mapping[str, Any] | None = None) -> Loaded
             raise UserError(f"{leaf.name} cannot be baked: {why}. `icl-distill tasks` lists what can be.")
     try:
         tasks = list(manager.load([spec])["tasks"].values())
-    except Exception as error:  # data that is not there, functions of the YAML, metrics that are not installed
+    except (
+        Exception
+    ) as error:  # data that is not there, functions of the YAML, metrics that are not installed
         raise UserError(
-            f"{spec}: lm-eval cannot load it ({type(error).__name__}: {error}). Where its data set is missing, "
-            "download it once with a network; else mend the YAML."
+            f"{spec}: lm-eval cannot load it ({type(error).__name__}: {error}). Where its data set is "
+            "missing, download it once with a network; else mend the YAML."
         ) from error
     for task in tasks:
         _check_class(task)
@@ -71,11 +73,6 @@ def fresh(task: ConfigurableTask) -> ConfigurableTask:
     again = type(task)(config=copy.deepcopy(config) | {"custom_dataset": lambda **_: dataset})
     again.set_config("custom_dataset", custom_dataset)
     return again
-
-
-@cache
-def _manager(metadata: str) -> TaskManager:
-    return TaskManager(include_defaults=False, metadata=json.loads(metadata))
 
 
 def _know(manager: TaskManager, entries: Mapping[str, Entry]) -> None:
@@ -103,14 +100,17 @@ def _file_entry(path: Path, manager: TaskManager) -> Entry:
             leaves(entry, neighbours)
         except UserError:  # a member stands elsewhere: among lm-eval's own
             _know(manager, known_tasks())
-        _know(manager, neighbours)
+        _know(manager, neighbours | {entry.name: entry})
     return entry
 
 
 def _check_class(task: Task) -> None:
     """Tasks of a class of its own may make prompts by other ways than the ones used here."""
-    if not isinstance(task, ConfigurableTask) or type(task).fewshot_context is not ConfigurableTask.fewshot_context:
+    if (
+        not isinstance(task, ConfigurableTask)
+        or type(task).fewshot_context is not ConfigurableTask.fewshot_context
+    ):
         raise UserError(
-            f"{task.task_name} cannot be baked: its Python class {type(task).__name__} makes its own prompts. "
+            f"{task.task_name} cannot be baked: its class {type(task).__name__} makes its own prompts. "
             "`icl-distill tasks` lists what can be."
         )
