@@ -15,6 +15,7 @@ from lm_eval_tasks.errors import UserError
 
 COMMANDS = {
     "demo-model": ("demo_model", "build the embedded default model into the cache folder"),
+    "tasks": ("tasks", "list the tasks of lm-eval that can be baked"),
     "data": ("data", "check the data sets, preview rendered examples"),
     "cache-teacher": ("cache_teacher", "run the teacher once, so that training need not"),
     "score": ("score", "score a file of responses"),
