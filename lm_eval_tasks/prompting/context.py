@@ -135,8 +135,8 @@ class Context:
             before, question, after = prompt.rpartition(episode.question)
             if not question:
                 raise UserError(
-                    f"{episode.source} {episode.id}: the prompt does not hold the question as it stands, so no "
-                    "privileged text can be put beside it; use a model with a chat template, or no such text."
+                    f"{episode.source} {episode.id}: the prompt does not hold the question as it stands, so "
+                    "no privileged text can be put beside it; use a model with a chat template, or none."
                 )
             return before + filled(question) + after
         last = max(i for i, turn in enumerate(prompt) if turn["role"] == "user")

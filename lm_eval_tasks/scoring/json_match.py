@@ -2,8 +2,8 @@
 
 The whole reply must be one JSON value, behind white space and at most one code fence: a program that reads
 the reply would fail on anything else. Order of keys and the spelling of numbers (3, 3.0, 3e0) do not count;
-true is not 1. What a parser may read in two ways (a key given twice) and what is no JSON (NaN, Infinity) is no
-match.
+true is not 1. What a parser may read in two ways (a key given twice) and what is no JSON (NaN, Infinity) is
+no match.
 """
 
 import json

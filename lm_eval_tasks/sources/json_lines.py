@@ -33,18 +33,17 @@ class JsonLinesSource:
         name: As results name it.
         metric: What judges a reply; None where nothing is evaluated and none was named.
         num_fewshot: Demonstrations shown by default: all of the demonstrations' file.
-        listed: Whether demonstrations have a file, and are shown in its order.
+        demonstrations: Those of the demonstrations' file, in its order.
         dropped_inputs: Inputs left out because they are demonstrations.
     """
 
     name: str
     metric: NamedMetric | None
     num_fewshot: int = 0
-    listed: bool = False
+    demonstrations: tuple[Episode, ...] = field(default=(), repr=False)
     dropped_inputs: int = 0
     _inputs: tuple[Episode, ...] = field(default=(), repr=False)
     _evaluated: tuple[Episode, ...] = field(default=(), repr=False)
-    _pool: tuple[Episode, ...] = field(default=(), repr=False)
 
     def train(self) -> list[Episode]:
         """The inputs, labelled or not.
@@ -69,7 +68,8 @@ class JsonLinesSource:
             UserError: there are none.
         """
         remedy = "--demonstrations D.jsonl, each row with a completion"
-        return _some(self._pool, self.name, "solved rows to show", remedy)
+        solved = self.demonstrations or [row for row in self._inputs if row.completion is not None]
+        return _some(solved, self.name, "solved rows to show", remedy)
 
     def show(
         self, episode: Episode, demonstrations: Sequence[Episode] = (), *, system: str | None = None
@@ -80,7 +80,7 @@ class JsonLinesSource:
         completion.
 
         Raises:
-            UserError: a demonstration has no completion, or another system turn than the row that it is shown to.
+            UserError: a demonstration has no completion, or another system turn than the row it is shown to.
         """
         own, turns = _apart(episode.prompt)
         first = "\n\n".join(text for text in (system, own) if text)
@@ -130,7 +130,7 @@ def open_json_lines(
     """A source of rows of one's own.
 
     Args:
-        path: Labelled rows that are learned from, and that demonstrations are drawn from if no file lists them.
+        path: Labelled rows to learn from; demonstrations are drawn from them if no file lists any.
         inputs: Rows to learn from, labelled or not; in the place of `path`.
         evaluation: Rows that are judged.
         demonstrations: Solved rows that a prompt may show, in this order.
@@ -172,11 +172,10 @@ def open_json_lines(
         name=name,
         metric=judge,
         num_fewshot=len(shown),
-        listed=bool(shown),
+        demonstrations=tuple(row.episode for row in shown),
         dropped_inputs=len(learned) - len(kept),
         _inputs=tuple(row.episode for row in kept),
         _evaluated=tuple(row.episode for row in evaluated),
-        _pool=tuple(row.episode for row in shown or kept if row.episode.completion is not None),
     )
 
 
@@ -206,8 +205,8 @@ def _refuse_evaluated(rows: Sequence[Placed], evaluated: Sequence[Placed], what:
         row, where = found[0]
         more = f" (and {len(found) - 1} more rows like it)" if len(found) > 1 else ""
         raise UserError(
-            f"{row.where} is a {what} and asks what {where} evaluates{more}: {row.episode.question!r:.60}. Remove "
-            "it from one of the files."
+            f"{row.where} is a {what} and asks what {where} evaluates{more}: {row.episode.question!r:.60}. "
+            "Remove it from one of the files."
         )
 
 
@@ -242,9 +241,9 @@ def _solved(shown: Episode, system: str | None, asked: Episode) -> tuple[Message
         raise UserError(f"{shown.source}: the demonstration {shown.id!r} has no completion; add it.")
     if own is not None and own != system:
         raise UserError(
-            f"{shown.source}: the demonstration {shown.id!r} has another system turn than the row {asked.id!r} "
-            "that it is shown to, and a conversation has one. Give what all rows share by --system_instruction, "
-            "what differs in the user's turn."
+            f"{shown.source}: the demonstration {shown.id!r} has another system turn than the row "
+            f"{asked.id!r} that it is shown to, and a conversation has one. Give what all rows share by "
+            "--system_instruction, what differs in the user's turn."
         )
     return (*turns, {"role": "assistant", "content": shown.completion})
 

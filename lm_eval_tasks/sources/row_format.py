@@ -1,4 +1,4 @@
-"""A row of JSON lines <-> an episode, in TRL's conversational columns.
+r"""A row of JSON lines <-> an episode, in TRL's conversational columns.
 
     {"prompt": "Hi, three apples for Anna, please.", "completion": "{\"item\": \"apples\"}"}
 
@@ -24,7 +24,8 @@ from lm_eval_tasks.episodes import Episode, Message
 from lm_eval_tasks.errors import UserError
 
 COLUMNS = (
-    "id", "prompt", "completion", "system", "teacher_prompt", "privileged_context", "tools", "choices", "target",
+    "id", "prompt", "completion", "system", "teacher_prompt", "privileged_context", "tools", "choices",
+    "target",
 )  # fmt: skip
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -44,8 +45,8 @@ def parse_row(row: Mapping[str, Any], where: str, *, source: str, number: int) -
     row = {name: value for name, value in row.items() if value is not None}
     if "prompt" not in row:
         raise UserError(
-            f"{where} has no field 'prompt' (its fields: {', '.join(map(repr, row)) or 'none'}); give what is "
-            "asked, as text or as a list of messages."
+            f"{where} has no field 'prompt' (its fields: {', '.join(map(repr, row)) or 'none'}); give what "
+            "is asked, as text or as a list of messages."
         )
     system = _text(row, "system", where)
     prompt = _asked(row["prompt"], "prompt", where)
@@ -109,9 +110,11 @@ def _asked(value: Any, column: str, where: str) -> tuple[Message, ...]:
     turns = _messages(value, column, where)
     if turns[-1]["role"] not in ("user", "tool"):
         raise UserError(
-            f"{where}: the last message of {column!r} is the {turns[-1]['role']}'s; it must be the user's (or a "
-            "tool's), since the answer follows it. Put the answer into 'completion'."
+            f"{where}: the last message of {column!r} is the {turns[-1]['role']}'s; it must be the user's "
+            "(or a tool's), since the answer follows it. Put the answer into 'completion'."
         )
+    if not any(turn["role"] == "user" for turn in turns):
+        raise UserError(f"{where}: {column!r} has no user turn; give the question.")
     return turns
 
 
@@ -150,8 +153,8 @@ def _completion(value: Any, where: str) -> str:
     if len(turns) != 1 or turns[0]["role"] != "assistant":
         roles = ", ".join(str(turn["role"]) for turn in turns)
         raise UserError(
-            f"{where}: 'completion' has {len(turns)} message(s) ({roles}); it must be one assistant message, the "
-            "answer. Earlier turns belong into 'prompt'."
+            f"{where}: 'completion' has {len(turns)} message(s) ({roles}); it must be one assistant message, "
+            "the answer. Earlier turns belong into 'prompt'."
         )
     if turns[0].get("tool_calls"):
         raise UserError(
@@ -179,7 +182,7 @@ def _reference(row: Mapping[str, Any], completion: str | None, where: str) -> di
 def _tools(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(value, list) or not value or not all(isinstance(tool, dict) for tool in value):
         raise UserError(
-            f"{where}: field 'tools' must be a non-empty list of tool schemas (JSON objects), not {value!r:.80}."
+            f"{where}: field 'tools' must be a list of JSON objects (tool schemas), not {value!r:.80}."
         )
     return tuple(value)
 
