@@ -227,8 +227,9 @@ class RowsTask(IclTask):
         told = (self.config.metadata or {}).get("config_source")
         if not told or told == "inline":
             raise UserError(
-                f"{self.config.task}: lm_eval does not say where its YAML file is, so its rows cannot be found. "
-                "Name the class by a Python file beside the YAML, as icl-distill does (!function task.Rows)."
+                f"{self.config.task}: lm_eval does not say where its YAML file is, so its rows cannot be "
+                "found. Name the class by a Python file beside the YAML, as icl-distill writes it "
+                "(class: !function task.Rows)."
             )
         return Path(told).resolve().parent
 
@@ -237,8 +238,9 @@ class RowsTask(IclTask):
             return
         if not any(row.teacher_prompt or row.privileged for row in rows):
             raise UserError(
-                f"{self.config.task}: metadata asks for the view 'teacher', but no row has a 'teacher_prompt' "
-                "or a 'privileged_context'. Leave it out; --num_fewshot and --system_instruction do without."
+                f"{self.config.task}: metadata asks for the view 'teacher', but no row has a "
+                "'teacher_prompt' or a 'privileged_context'. Leave it out; --num_fewshot and "
+                "--system_instruction do without."
             )
 
 
