@@ -32,7 +32,6 @@ def main() -> None:
     trainer = ICLDistillTrainer(
         args=run.args,
         train_dataset=Dataset.from_list(run.data.train),
-        teacher_prefixes=run.data.train_prefixes,
         teacher_max_length=data_args.teacher_max_length,
         **model_arguments(run),
     )

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, TrainerCallback
 from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from distill.encoding.collator import DistillCollator
+from distill.encoding.prefixes import find_prefixes
 from distill.model.demo_model import resolve_model
 from distill.model.output_head import check_head
 from distill.teachers.base import Teacher
@@ -180,12 +181,12 @@ class RowCountsCallback(TrainerCallback):
 
 def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
     head = check_head(trainer.model)
-    prefixes = run.data.held_out_prefixes
+    prompts = [row["teacher_prompt_ids"] for row in run.data.held_out]
     live = trainer.teacher if isinstance(trainer, ICLDistillTrainer) else None
     if isinstance(live, Teacher) and run.args.teacher == "self":
-        teacher = live.with_prefixes(prefixes)
+        teacher = live.serving(prompts)
     else:
-        teacher = self_teacher(trainer.model, head, prefixes=prefixes, device=run.args.device)
+        teacher = self_teacher(trainer.model, head, prefixes=find_prefixes(prompts), device=run.args.device)
     meter = DivergenceMeter(
         run.data.held_out,
         DistillCollator.of(run.tokenizer),

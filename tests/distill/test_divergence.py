@@ -4,6 +4,7 @@ from accelerate import Accelerator
 from peft import LoraConfig, get_peft_model
 
 from distill.encoding.collator import DistillCollator, predicting
+from distill.encoding.prefixes import prefixes_of
 from distill.model.output_head import check_head
 from distill.teachers.models import self_teacher
 from distill.training.config import DataArguments
@@ -42,7 +43,7 @@ def test_it_measures_what_it_says(make_model, tokenizer, data, batch_size):
         "teacher_entropy": -(few_shot.exp() * few_shot).sum(-1).mean(),
     }
     head = check_head(model)
-    teacher = self_teacher(model, head, prefixes=data.held_out_prefixes)
+    teacher = self_teacher(model, head, prefixes=prefixes_of(data.held_out))
     meter = DivergenceMeter(data.held_out, DistillCollator.of(tokenizer), teacher, batch_size=batch_size)
     for _ in range(2):
         measured = meter.measure(model, head, Accelerator(cpu=True))
@@ -54,7 +55,7 @@ def test_it_measures_what_it_says(make_model, tokenizer, data, batch_size):
 def test_the_untrained_student_is_the_zero_shot_teacher(make_model, tokenizer, data):
     model = make_model()
     head = check_head(model)
-    teacher = self_teacher(model, head, prefixes=data.held_out_prefixes)
+    teacher = self_teacher(model, head, prefixes=prefixes_of(data.held_out))
     meter = DivergenceMeter(data.held_out, DistillCollator.of(tokenizer), teacher, batch_size=3)
     measured = meter.measure(model, head, Accelerator(cpu=True))
     assert measured["kl_zero_shot"] == pytest.approx(0, abs=1e-6)
