@@ -44,9 +44,9 @@ logger = logging.getLogger(__name__)
 class ICLDistillTrainer(SFTTrainer):
     """Trains a student without demonstrations to predict as a teacher that reads them.
 
-    `train_dataset` has the columns of `distill.training.columns`: `prompt`, `completion`, `teacher_prompt` (text
-    or messages), or already tokenised. Everything else is SFTTrainer's: PEFT, accelerate, callbacks,
-    checkpoints, `report_to`, `push_to_hub`.
+    `train_dataset` has the columns of `distill.training.columns`: `prompt`, `completion` and `teacher_prompt`,
+    text, messages or token ids. Everything else is SFTTrainer's: PEFT, accelerate, callbacks, checkpoints,
+    `report_to`, `push_to_hub`.
     """
 
     # The loss is divided by the answer tokens of the whole accumulated batch.
