@@ -10,13 +10,12 @@ from typing import Any, cast
 
 from transformers import PreTrainedTokenizerBase
 
-from distill.encoding.prefixes import common_prefix
 from distill.encoding.token_rows import Budgets, Row, build_rows
 from distill.training.config import DataArguments
-from lm_eval_tasks.episodes import Episode, fingerprint
+from lm_eval_tasks.datasets import load_evaluation, load_train, resolve_source
+from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap, without_repeats
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode, without_overlap, without_repeats
-from lm_eval_tasks.sources.benchmark import BenchmarkSource
+from lm_eval_tasks.schemas import Example, fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +28,11 @@ class TrainingData:
         train: Training rows.
         held_out: Rows of the training split that are never trained on; their teacher reads the real few-shot
             prompt, whatever control the training's teacher reads.
-        train_prefixes: Tokens that the training rows' teacher prompts begin with, one entry per fixed set.
-        held_out_prefixes: The same of the held-out rows.
         record: Source, fingerprints, demonstrations and counts, ready for JSON.
     """
 
     train: list[Row]
     held_out: list[Row]
-    train_prefixes: list[list[int]]
-    held_out_prefixes: list[list[int]]
     record: dict[str, Any]
 
 
@@ -55,8 +50,8 @@ def load_training_data(
     Raises:
         UserError: a split cannot be loaded, a row is malformed, or no row is left.
     """
-    source = BenchmarkSource(args.benchmark, args.data)
-    episodes, pool = source.all_train, source.train()
+    examples = load_train(args.benchmark, args.data)
+    pool, evaluated_dropped = without_overlap(examples, load_evaluation(args.benchmark, args.data))
     pickers = _pickers(args, pool)
     few_shot = _few_shot(args, pickers[0], pool)
     candidates, left_out = without_overlap(pool, _shown(args, pool, few_shot.k))
@@ -77,8 +72,8 @@ def load_training_data(
     )
     record = {
         "benchmark": args.benchmark,
-        "source": source.data,
-        "fingerprint": fingerprint(episodes),
+        "source": resolve_source(args.data),
+        "fingerprint": fingerprint(examples),
         "pool_fingerprint": fingerprint(pool),
         "demonstrations": args.demonstrations,
         "demonstration_seed": args.demonstration_seed,
@@ -87,24 +82,23 @@ def load_training_data(
         "demonstration_ids": _fixed_ids(pickers),
         "enable_thinking": args.enable_thinking,
         "chat_template": tokenizer.chat_template is not None,
-        "evaluated_rows_left_out": len(episodes) - len(pool),
+        "evaluated_rows_left_out": evaluated_dropped,
         "demonstrations_left_out": left_out,
         "repeated_rows_left_out": repeats,
         "train": asdict(counts),
         "held_out": asdict(held_out_counts),
     }
-    same_prompts = len(pickers) == 1 and (pickers[0].pool, pickers[0].mode) == (few_shot.pool, few_shot.mode)
-    return TrainingData(train, held_out, *_both_prefixes(train, held_out, len(pickers), same_prompts), record)
+    return TrainingData(train, held_out, record)
 
 
-def _few_shot(args: DataArguments, first: DemonstrationPicker, pool: list[Episode]) -> DemonstrationPicker:
+def _few_shot(args: DataArguments, first: DemonstrationPicker, pool: list[Example]) -> DemonstrationPicker:
     """What the held-out rows' teacher reads: the real demonstrations, whatever control is trained on."""
     if args.demonstrations == "per_example" and not args.demonstrations_from:
         return first
     return DemonstrationPicker(pool, first.k, "fixed", args.demonstration_seed)
 
 
-def _shown(args: DataArguments, pool: list[Episode], k: int) -> list[Episode]:
+def _shown(args: DataArguments, pool: list[Example], k: int) -> list[Example]:
     """The fixed sets; left out whatever the mode is, so that every control trains on the same rows."""
     return [
         example
@@ -113,7 +107,7 @@ def _shown(args: DataArguments, pool: list[Episode], k: int) -> list[Episode]:
     ]
 
 
-def _split(args: DataArguments, candidates: list[Episode], seed: int) -> tuple[list[Episode], list[Episode]]:
+def _split(args: DataArguments, candidates: list[Example], seed: int) -> tuple[list[Example], list[Example]]:
     """Held-out and training rows, in a seeded order.
 
     Raises:
@@ -128,23 +122,12 @@ def _split(args: DataArguments, candidates: list[Episode], seed: int) -> tuple[l
     return order[: args.eval_rows], order[args.eval_rows :]
 
 
-def _both_prefixes(
-    train: list[Row], held_out: list[Row], sets: int, same_prompts: bool
-) -> tuple[list[list[int]], list[list[int]]]:
-    """Prefixes of the training and of the held-out rows; one serves both where the prompts are the same."""
-    if same_prompts:
-        shared = _prefixes([*train, *held_out], 1)
-        return shared, shared
-    return _prefixes(train, sets), _prefixes(held_out, 1)
-
-
-def _pickers(args: DataArguments, pool: list[Episode]) -> list[DemonstrationPicker]:
+def _pickers(args: DataArguments, pool: list[Example]) -> list[DemonstrationPicker]:
     """One picker per fixed set."""
-    other = args.demonstrations_from
-    shown = pool if other is None else BenchmarkSource(other, args.data).all_train
+    source = pool if args.demonstrations_from is None else load_train(args.demonstrations_from, args.data)
     mode = cast(Mode, args.demonstrations)
     return [
-        DemonstrationPicker(shown, args.num_fewshot or 0, mode, args.demonstration_seed + index)
+        DemonstrationPicker(source, args.num_fewshot or 0, mode, args.demonstration_seed + index)
         for index in range(args.demonstration_sets)
     ]
 
@@ -158,14 +141,3 @@ def _fixed_ids(pickers: Sequence[DemonstrationPicker]) -> list[list[str]] | None
     if pickers[0].mode in ("per_example", "zero"):
         return None
     return [[example.id for example in picker.fixed] for picker in pickers]
-
-
-def _prefixes(rows: Sequence[Row], sets: int) -> list[list[int]]:
-    """What each set's prompts begin with; those with fewer demonstrations than most share less of it."""
-    prefixes = []
-    for index in range(sets):
-        members = [row for row in rows if _set_of(row["id"], sets) == index]
-        most = max((row["demonstrations"] for row in members), default=0)
-        prompts = [row["teacher_prompt_ids"] for row in members if row["demonstrations"] == most]
-        prefixes.append(common_prefix(prompts) if prompts else [])
-    return prefixes

@@ -7,7 +7,7 @@ model object stays as it is, for the other tasks of the run.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -99,15 +99,25 @@ class ModelChat:
                 "the server renders the chat: enable_thinking=%s cannot be passed", enable_thinking
             )
 
-    def render(self, messages: Sequence[Message]) -> Any:
+    def render(self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] | None = None) -> Any:
         """The prompt as text; as the harness's JSON wrapper where the server renders.
 
+        Args:
+            messages: See `render_chat`.
+            tools: Tool schemas, which the template writes into the prompt.
+
         Raises:
-            UserError: see `render_chat`.
+            UserError: see `render_chat`; or there are tools, which no server can be told of here.
         """
         if not self.renders_here:
+            if tools:
+                raise UserError(
+                    "rows with tools cannot be asked where the server renders the chat: the harness sends "
+                    "it no tools. Evaluate with --model hf or --model vllm."
+                )
             return self._apply(list(messages), add_generation_prompt=True)
-        text = render_chat(self.tokenizer, messages, enable_thinking=self._enable_thinking, **self._template)
+        template = self._template | ({"tools": [dict(tool) for tool in tools]} if tools else {})
+        text = render_chat(self.tokenizer, messages, enable_thinking=self._enable_thinking, **template)
         opens = text.rstrip().endswith(OPEN_THINK)
         if opens and not self.opens_thinking and not self._enable_thinking:
             logger.warning(

@@ -9,22 +9,9 @@ from decimal import Decimal
 
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring.answers import AnswerVerdict
+from lm_eval_tasks.scoring.numbers import NUMBER, last_number, to_decimal
 from lm_eval_tasks.scoring.thinking import split_thinking
 
-# A minus sign belongs to the number unless it stands between two operands, as in "10-5".
-_NUMBER = re.compile(
-    r"""
-    (?P<sign>(?<![\w)\]}%.])[-\u2212])?               # hyphen or unicode minus; "- 5" is a list item
-    (?:\\?[$€£¥₹]\s?(?P<inner_sign>[-\u2212])?)?     # a currency sign, LaTeX-escaped or not
-    (?P<digits>
-        \d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?!\d)(?:\.\d+)?   # 1,234.5; LaTeX: 1{,}234 and 1\,234
-      | \d+(?:\.\d+)?
-      | (?<![\w.])\.\d+
-    )
-    (?P<exponent>[eE][+-]?\d{1,4}(?!\w))?
-    """,
-    re.VERBOSE,
-)
 # "#### 5 * 3 = 15" is a calculation, not the asked form.
 _CALCULATION = re.compile(r"\s*(?:[-+*/=^×÷\u2212]|\\(?:times|cdot|div))\s*[\d$(\\]")  # noqa: RUF001 - a times sign
 # White space, emphasis, dollars (LaTeX), boxes and "=" may stand between the marker and the number.
@@ -55,23 +42,11 @@ def score(response: str, target: str, *, opened_in_prompt: bool = False) -> Answ
     )
 
 
-def last_number(text: str) -> Decimal | None:
-    """The last number in `text`."""
-    matches = list(_NUMBER.finditer(text))
-    return _to_decimal(matches[-1]) if matches else None
-
-
 def marked_number(text: str) -> Decimal | None:
     """The number behind the last `####` that has one directly behind it."""
     for line in reversed(text.split("\n")):
         markers = list(_MARKED.finditer(line))
-        number = _NUMBER.match(line, markers[-1].end()) if markers else None
+        number = NUMBER.match(line, markers[-1].end()) if markers else None
         if number and not _CALCULATION.match(line, number.end()):
-            return _to_decimal(number)
+            return to_decimal(number)
     return None
-
-
-def _to_decimal(match: re.Match[str]) -> Decimal:
-    digits = re.sub(r"[^\d.]", "", match["digits"])
-    number = Decimal(digits + (match["exponent"] or ""))
-    return -number if match["sign"] or match["inner_sign"] else number

@@ -1,0 +1,138 @@
+"""Metrics by name: `exact_match`, `json_match`, `contains`, `numeric`, `choice`, or `module:function`.
+
+Options follow the name: `exact_match:ignore_case=true`, `numeric:tolerance=0.01`. A metric judges one reply
+against the reference of one row, from 0 to 1, and fails closed: no reply, an empty one, one that never ended
+its thinking, and one that makes the metric raise are all wrong.
+"""
+
+import difflib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scoring import matching
+from lm_eval_tasks.scoring.metric_function import MetricFunction, as_score, import_metric
+from lm_eval_tasks.scoring.metric_spec import parse_options
+from lm_eval_tasks.scoring.thinking import split_thinking
+
+logger = logging.getLogger(__name__)
+
+
+def _nothing(_: Mapping[str, Any]) -> None:
+    """No check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a metric says of one reply.
+
+    Attributes:
+        score: 0 to 1.
+        error: Why the metric could not judge, and the score is 0; None where it could.
+    """
+
+    score: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedMetric:
+    """A metric.
+
+    Attributes:
+        name: As results name it.
+        spec: As it was asked for, options included.
+        binary: Whether every score is 0 or 1.
+        needs_target: Whether a row must have a gold answer.
+        check: Raises `UserError` for a row's reference that no reply could meet.
+    """
+
+    name: str
+    spec: str
+    binary: bool
+    needs_target: bool
+    check: Callable[[Mapping[str, Any]], None]
+    _function: MetricFunction = field(repr=False)
+
+    def score(
+        self, reply: str | None, reference: Mapping[str, Any], *, opened_in_prompt: bool = False
+    ) -> float:
+        """The score of one reply, 0 to 1; see `judge`."""
+        return self.judge(reply, reference, opened_in_prompt=opened_in_prompt).score
+
+    def judge(
+        self, reply: str | None, reference: Mapping[str, Any], *, opened_in_prompt: bool = False
+    ) -> Judgement:
+        """Judge one reply, and say where that fails.
+
+        Args:
+            reply: The raw reply; thinking is split off first. None: the model gave none.
+            reference: The row's reference: `target`, `choices` and whatever else the row holds.
+            opened_in_prompt: Whether the prompt ended inside an opened `<think>`.
+        """
+        if reply is None:
+            return Judgement(0.0, "the model gave no text")
+        answer = split_thinking(reply, opened_in_prompt=opened_in_prompt).answer
+        if not answer.strip():
+            return Judgement(0.0)
+        try:
+            return Judgement(as_score(self._function(answer, reference)))
+        except Exception as error:  # whatever one row does to a metric
+            logger.debug("metric %s", self.spec, exc_info=True)
+            return Judgement(0.0, f"metric {self.spec!r} failed: {type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    function: Callable[..., bool]
+    check: Callable[[Mapping[str, Any]], Any]
+    options: Mapping[str, type] = field(default_factory=dict)
+    check_options: Callable[[Mapping[str, Any]], None] = _nothing
+
+
+_IGNORED = dict.fromkeys(("ignore_case", "ignore_punctuation", "ignore_numbers"), bool)
+METRICS: Mapping[str, _Known] = {
+    "exact_match": _Known(
+        matching.exact_match,
+        matching.target_of,
+        {**_IGNORED, "regexes_to_ignore": list},
+        matching.check_exact_options,
+    ),
+    "json_match": _Known(matching.json_match, matching.check_json),
+    "contains": _Known(matching.contains, matching.target_of, {"ignore_case": bool}),
+    "numeric": _Known(
+        matching.numeric, matching.check_numeric, {"tolerance": float}, matching.check_numeric_options
+    ),
+    "choice": _Known(matching.choice, matching.check_choice),
+}
+
+
+def resolve_metric(spec: str) -> NamedMetric:
+    """The metric that `spec` names.
+
+    Args:
+        spec: A name of `METRICS` with its options, or `module:function`; a function is called with the reply
+            and the row's reference (a mapping: `target`, `choices`, and every further column) and returns a
+            bool or a number from 0 to 1.
+
+    Raises:
+        UserError: no such metric, a wrong option, or a function that cannot be imported.
+    """
+    name, colon, rest = spec.strip().partition(":")
+    if name in METRICS:
+        known = METRICS[name]
+        options = parse_options(name, rest, known.options)
+        known.check_options(options)
+        judge = partial(known.function, **options)
+        return NamedMetric(name, spec, True, True, known.check, judge)
+    if colon and name and rest:
+        function, binary = import_metric(spec.strip())
+        return NamedMetric(rest.rpartition(".")[2], spec, binary, False, _nothing, function)
+    close = difflib.get_close_matches(name, METRICS, n=1)
+    raise UserError(
+        f"metric: there is no {spec!r}" + (f"; did you mean {close[0]!r}?" if close else ";")
+        + f" Choose from {', '.join(METRICS)}, or name a function of your own as module:function."
+    )  # fmt: skip
