@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 class ICLDistillTrainer(SFTTrainer):
     """Trains a student without demonstrations to predict as a teacher that reads them.
 
-    `train_dataset` has the columns of `distill.training.columns`: `prompt`, `completion` and `teacher_prompt`,
+    `train_dataset` has the columns of `distill.training.columns`: `prompt`, `completion`, `teacher_prompt`;
     text, messages or token ids. Everything else is SFTTrainer's: PEFT, accelerate, callbacks, checkpoints,
     `report_to`, `push_to_hub`.
     """
