@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, cast
 
+from lm_eval_tasks.datasets import load_evaluation, load_train, resolve_source
+from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap, without_repeats
+from lm_eval_tasks.schemas import Example, fingerprint
 from transformers import PreTrainedTokenizerBase
 
 from distill.encoding.token_rows import Budgets, Row, build_rows
 from distill.training.config import DataArguments
-from lm_eval_tasks.datasets import load_evaluation, load_train, resolve_source
-from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap, without_repeats
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.schemas import Example, fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,8 @@ from typing import Any
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES, Mode
 
+VIEWS = ("student", "teacher")
+
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
@@ -16,9 +18,10 @@ class TaskOptions:
     Attributes:
         data: `hub`, `sample` or a folder; default: `ICL_DATA_DIR`, else `hub`.
         pool: Where demonstrations come from, in the same words; default: the training split of `data`.
-        demonstrations: See `lm_eval_tasks.prompting.demonstrations.Mode`.
+        demonstrations: See `lm_eval_tasks.prompting.demonstrations.Mode`; default: the source's own way.
         demonstration_seed: Seed of their choice.
         enable_thinking: Given to the chat template.
+        view: `student`: the rows' prompts; `teacher`: their `teacher_prompt`, or privileged text beside them.
 
     Raises:
         UserError: a value of the wrong kind.
@@ -26,16 +29,17 @@ class TaskOptions:
 
     data: str | None = None
     pool: str | None = None
-    demonstrations: Mode = "fixed"
+    demonstrations: Mode | None = None
     demonstration_seed: int = DEFAULT_SEED
     enable_thinking: bool = False
+    view: str = "student"
 
     def __post_init__(self) -> None:
         """Check the values, which come from a command line."""
-        if self.demonstrations not in MODES:
-            raise UserError(
-                f"metadata: demonstrations is {self.demonstrations!r}; choose from {', '.join(MODES)}."
-            )
+        for name, known in (("demonstrations", (None, *MODES)), ("view", VIEWS)):
+            if getattr(self, name) not in known:
+                choices = ", ".join(filter(None, known))
+                raise UserError(f"metadata: {name} is {getattr(self, name)!r}; choose from {choices}.")
         for name, kind in (
             ("data", str),
             ("pool", str),

@@ -6,8 +6,9 @@ come in through the harness's `--metadata` (a JSON object); see `TaskOptions`.
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,15 +18,15 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.models.utils import normalize_gen_kwargs
 
-from lm_eval_tasks.episodes import Episode, Source, fingerprint
+from lm_eval_tasks.episodes import Episode, Message, Source, fingerprint
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.metrics import aggregations, directions, with_stderr
 from lm_eval_tasks.harness.options import TaskOptions
 from lm_eval_tasks.harness.tokens import CountTokens, is_cut, token_counter
 from lm_eval_tasks.prompting.chat_template import ModelChat
-from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode
 from lm_eval_tasks.prompting.plain_text import PLAIN_TEXT_STOP, to_plain_text
-from lm_eval_tasks.prompting.render import build_messages
 from lm_eval_tasks.scoring.metrics import Metric, Metrics
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
@@ -54,11 +55,13 @@ class HarnessSource(Source, Protocol):
     Attributes:
         data: Where its rows are, for the record.
         pool_data: Where its demonstrations come from, for the record.
-        metrics: Every metric by its name in the results.
+        metrics: Every metric by its name in the results, the primary one first.
+        demonstration_mode: How its demonstrations are chosen unless told otherwise.
     """
 
     data: str
     metrics: Mapping[str, Metric]
+    demonstration_mode: Mode
 
     @property
     def pool_data(self) -> str:
@@ -69,21 +72,6 @@ class HarnessSource(Source, Protocol):
 
     def score(self, doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
         """One answer's value of every metric; `response` is None where the model gave no text."""
-
-
-def open_harness_source(dataset_kwargs: Mapping[str, Any], options: TaskOptions) -> HarnessSource:
-    """What a YAML file asks, by its `dataset_kwargs`.
-
-    Args:
-        dataset_kwargs: `benchmark`: the name of one of this package's.
-        options: Where its rows are.
-
-    Raises:
-        UserError: the keys name nothing that can be asked.
-    """
-    if set(dataset_kwargs) == {"benchmark"}:
-        return BenchmarkSource(dataset_kwargs["benchmark"], options.data, options.pool)
-    raise UserError(f"dataset_kwargs: {dict(dataset_kwargs)!r} cannot be used; give 'benchmark: NAME'.")
 
 
 class IclTask(ConfigurableTask):
@@ -104,8 +92,11 @@ class IclTask(ConfigurableTask):
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Load evaluated rows (`dataset_kwargs` says which) and read the options."""
         self.options = TaskOptions.from_metadata(self.config.metadata)
-        self.source = open_harness_source(dataset_kwargs or {}, self.options)
+        self.source = self.open(dataset_kwargs or {})
+        self._context = self.read_context(dataset_kwargs or {})
+        self._mode: Mode = self.options.demonstrations or self.source.demonstration_mode
         episodes = self.source.evaluation()
+        self._check_view(episodes)
         self._episodes = {episode.id: episode for episode in episodes}
         if len(self._episodes) != len(episodes):
             raise UserError(
@@ -116,11 +107,25 @@ class IclTask(ConfigurableTask):
         self.config.metadata = (self.config.metadata or {}) | {
             "data_source": self.source.data,
             "data_fingerprint": fingerprint(episodes),
-            "demonstrations": self.options.demonstrations,
+            "demonstrations": self._mode,
             "demonstration_seed": self.options.demonstration_seed,
             "enable_thinking": self._thinks,
             "versions": _versions(),
         }
+
+    def open(self, dataset_kwargs: Mapping[str, Any]) -> HarnessSource:
+        """What a YAML file asks, by its `dataset_kwargs`: `benchmark`, the name of one of this package's.
+
+        Raises:
+            UserError: the keys name nothing that can be asked.
+        """
+        if set(dataset_kwargs) == {"benchmark"}:
+            return BenchmarkSource(dataset_kwargs["benchmark"], self.options.data, self.options.pool)
+        raise UserError(f"dataset_kwargs: {dict(dataset_kwargs)!r} cannot be used; give 'benchmark: NAME'.")
+
+    def read_context(self, dataset_kwargs: Mapping[str, Any]) -> Context:
+        """What the view `teacher` adds to the rows beside demonstrations and a system instruction."""
+        return Context()
 
     def fewshot_docs(self) -> None:
         """None: `fewshot_context` picks the demonstrations."""
@@ -169,9 +174,14 @@ class IclTask(ConfigurableTask):
                 "--fewshot_as_multiturn false."
             )
         episode = self._episodes[doc["id"]]
-        demonstrations = self._picker(num_fewshot).pick(episode) if num_fewshot else []
-        messages = build_messages(episode, demonstrations, system=system_instruction)
-        return self._chat.render(messages) if self._chat else to_plain_text(messages)
+        prompt = self._prompt(episode, num_fewshot, system_instruction)
+        if self._chat:
+            return self._chat.render(prompt, tools=episode.tools)
+        if episode.tools:
+            raise UserError(
+                f"{self.config.task}: rows with tools need a chat template (--apply_chat_template)."
+            )
+        return to_plain_text(prompt)
 
     def construct_requests(self, doc: dict[str, Any], ctx: str, **kwargs: Any) -> Instance | list[Instance]:
         """As the harness does; without a chat template, a further `Question:` ends the answer."""
@@ -201,6 +211,26 @@ class IclTask(ConfigurableTask):
         """The direction of every metric."""
         return {**super().higher_is_better(), **directions(self.source.metrics)}
 
+    def _prompt(self, episode: Episode, num_fewshot: int, system: str | None) -> tuple[Message, ...]:
+        shown = self._picker(num_fewshot).pick(episode) if num_fewshot else []
+        if self.options.view == "teacher":
+            context = replace(self._context, num_fewshot=num_fewshot, system_instruction=system)
+            prompt = context.prompt(self.source, episode, shown)
+        else:
+            prompt = self.source.show(episode, shown, system=system)
+        assert not isinstance(prompt, str)
+        return prompt
+
+    def _check_view(self, episodes: Iterable[Episode]) -> None:
+        if self.options.view == "student" or self._context.privileged:
+            return
+        if not any(episode.teacher_prompt or episode.privileged for episode in episodes):
+            raise UserError(
+                f"{self.config.task}: metadata asks for the view 'teacher', but no row has a "
+                "'teacher_prompt' or a 'privileged_context'. Leave it out; --num_fewshot and "
+                "--system_instruction do without."
+            )
+
     @property
     def _thinks(self) -> bool:
         """Options are compared by the answer's first tokens in multiple choice: nothing is thought there."""
@@ -216,7 +246,7 @@ class IclTask(ConfigurableTask):
         if k not in self._pickers:
             pool = self.source.pool()
             self._pickers[k] = DemonstrationPicker(
-                pool, k, mode=self.options.demonstrations, seed=self.options.demonstration_seed
+                pool, k, mode=self._mode, seed=self.options.demonstration_seed
             )
             self.config.metadata |= {
                 "pool_source": self.source.pool_data,

@@ -111,17 +111,27 @@ class Context:
         Raises:
             UserError: a row lacks the privileged text.
         """
-        return [self._seen(source, episode, pick) for episode in episodes]
+        return [
+            episode.seen_with(self.prompt(source, episode, pick(episode) if self.num_fewshot else ()))
+            for episode in episodes
+        ]
 
-    def _seen(
-        self, source: Source, episode: Episode, pick: Callable[[Episode], Sequence[Episode]]
-    ) -> Episode:
+    def prompt(self, source: Source, episode: Episode, shown: Sequence[Episode]) -> Prompt:
+        """What the teacher reads of one episode: its own `teacher_prompt`, else the context around it.
+
+        Args:
+            source: Renders it.
+            episode: What is asked.
+            shown: The demonstrations before it.
+
+        Raises:
+            UserError: the row lacks the privileged text.
+        """
         if episode.teacher_prompt is not None:
-            return episode
-        shown = pick(episode) if self.num_fewshot else ()
+            return episode.teacher_prompt
         prompt = source.show(episode, shown, system=self.system())
         text = privileged_text(episode, self.privileged)
-        return episode.seen_with(prompt if text is None else self._beside(prompt, episode, text))
+        return prompt if text is None else self._beside(prompt, episode, text)
 
     def _beside(self, prompt: Prompt, episode: Episode, text: str) -> Prompt:
         """The prompt with its last question in the template."""

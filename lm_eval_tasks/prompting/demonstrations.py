@@ -52,6 +52,10 @@ class DemonstrationPicker:
             raise UserError(f"demonstrations: mode is {self.mode!r}; choose from {', '.join(MODES)}.")
         if self.k < 0:
             raise UserError(f"demonstrations: num_fewshot is {self.k}; it must be 0 or more.")
+        if self.mode == "shuffled" and self.k == 1:
+            raise UserError(
+                "demonstrations: shuffled needs two or more, to exchange their answers; raise num_fewshot."
+            )
         # One more than k where they are drawn, so that a question of the pool itself can be left out.
         needed = self.k if self.mode == "listed" else self.k + 1
         if self.mode != "zero" and self.k and len(self.pool) < needed:

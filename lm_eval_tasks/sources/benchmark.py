@@ -10,7 +10,7 @@ from lm_eval_tasks.benchmarks import get_benchmark
 from lm_eval_tasks.benchmarks.definition import Role
 from lm_eval_tasks.episodes import Episode, Prompt
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.demonstrations import without_overlap
+from lm_eval_tasks.prompting.demonstrations import Mode, without_overlap
 from lm_eval_tasks.prompting.render import build_messages
 from lm_eval_tasks.reading import Split, local_file, read_rows, resolve_source
 from lm_eval_tasks.scoring.metrics import Metric, Metrics
@@ -28,6 +28,7 @@ class BenchmarkSource:
         num_fewshot: See `Source`.
         data: Where its rows are: `hub`, `sample` or a folder.
         metrics: See `Benchmark`.
+        demonstration_mode: The same for all rows.
     """
 
     def __init__(self, name: str, data: str | None = None, pool: str | None = None) -> None:
@@ -46,6 +47,7 @@ class BenchmarkSource:
         self.num_fewshot = self.benchmark.num_fewshot
         self.data = resolve_source(data)
         self.metrics: Mapping[str, Metric] = self.benchmark.metrics
+        self.demonstration_mode: Mode = "fixed"
         self._pool = pool
 
     def train(self) -> list[Episode]:

@@ -1,16 +1,21 @@
 """Rows of one's own: JSON lines as a source. Columns: see `lm_eval_tasks.sources.row_format`."""
 
+import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from lm_eval_tasks.episodes import Episode, Message, Prompt
-from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.episodes import Episode, Message, Prompt, prompt_text, same_question
+from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.files import read_json_lines
-from lm_eval_tasks.schemas import same_question
+from lm_eval_tasks.prompting.demonstrations import Mode
+from lm_eval_tasks.scoring.diagnostics import flag
+from lm_eval_tasks.scoring.metrics import COMMON_METRICS, MEAN, POOLED, Metric, Metrics
 from lm_eval_tasks.scoring.named import Judgement, NamedMetric, resolve_metric
+from lm_eval_tasks.scoring.response import Circumstances
+from lm_eval_tasks.scoring.thinking import split_thinking
 from lm_eval_tasks.sources.row_format import parse_row
 
 logger = logging.getLogger(__name__)
@@ -35,6 +40,9 @@ class JsonLinesSource:
         num_fewshot: Demonstrations shown by default: all of the demonstrations' file.
         demonstrations: Those of the demonstrations' file, in its order.
         dropped_inputs: Inputs left out because they are demonstrations.
+        data: The file of the evaluated rows, for the record.
+        pool_data: The demonstrations' file, for the record.
+        demonstration_mode: They are shown in their file's order.
     """
 
     name: str
@@ -44,6 +52,10 @@ class JsonLinesSource:
     dropped_inputs: int = 0
     _inputs: tuple[Episode, ...] = field(default=(), repr=False)
     _evaluated: tuple[Episode, ...] = field(default=(), repr=False)
+    _by_id: dict[str, Episode] = field(default_factory=dict, repr=False)
+    data: str = ""
+    pool_data: str = ""
+    demonstration_mode: Mode = "listed"
 
     def train(self) -> list[Episode]:
         """The inputs, labelled or not.
@@ -89,6 +101,51 @@ class JsonLinesSource:
             messages += _solved(shown, own, episode)
         return (*messages, *turns)
 
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Every metric by its name in the results, the row's own first."""
+        own = self.metric_name
+        common = {name: metric for name, metric in COMMON_METRICS.items() if name != "completed_strict_acc"}
+        return {own: MEAN, f"completed_{own}": POOLED, **common}
+
+    @property
+    def metric_name(self) -> str:
+        """The metric's name in the results."""
+        if self.metric is None:
+            raise UserError(f"{self.name}: no metric was named; give one with --metric.")
+        return f"{self.metric.name}_score" if self.metric.name in COMMON_METRICS else self.metric.name
+
+    def document(self, episode: Episode) -> dict[str, Any]:
+        """A row as the harness logs it; Arrow would fill nulls into nested fields, so they are JSON text."""
+        reference = dict(episode.reference)
+        return {
+            "id": episode.id,
+            "question": episode.question,
+            "prompt": prompt_text(episode.prompt),
+            "target": reference.pop("target", ""),
+            "reference": json.dumps(reference, ensure_ascii=False),
+        }
+
+    def score(self, doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
+        """One answer's value of every metric."""
+        judgement = self.judge(self._row(doc["id"]), response, opened_in_prompt=at.opens_thinking)
+        if judgement.error:
+            logger.error("%s row %s counts as wrong: %s", self.name, doc["id"], judgement.error)
+        thought = split_thinking(response or "", opened_in_prompt=at.opens_thinking)
+        flags = asdict(flag(response or "", thought, truncated=at.truncated))
+        del flags["no_answer"]  # these metrics extract none
+        return {
+            self.metric_name: judgement.score,
+            f"completed_{self.metric_name}": judgement.score if at.truncated is False else None,
+            "scorer_error": judgement.error is not None,
+            **flags,
+        }
+
+    def _row(self, id: str) -> Episode:
+        if not self._by_id:
+            self._by_id.update({episode.id: episode for episode in self._evaluated})
+        return self._by_id[id]
+
     def judge(self, episode: Episode, reply: str | None, *, opened_in_prompt: bool = False) -> Judgement:
         """Judge a reply to a row.
 
@@ -124,6 +181,7 @@ def open_json_lines(
     inputs: Path | str | None = None,
     evaluation: Path | str | None = None,
     demonstrations: Path | str | None = None,
+    tools: Path | str | None = None,
     metric: str | None = None,
     name: str | None = None,
 ) -> JsonLinesSource:
@@ -134,6 +192,7 @@ def open_json_lines(
         inputs: Rows to learn from, labelled or not; in the place of `path`.
         evaluation: Rows that are judged.
         demonstrations: Solved rows that a prompt may show, in this order.
+        tools: A JSON file of tools that all evaluated rows without their own have.
         metric: See `lm_eval_tasks.scoring.named`; default: `exact_match`.
         name: As results name it; default: the name of the first file given.
 
@@ -163,6 +222,7 @@ def open_json_lines(
     judge = resolve_metric(metric or DEFAULT_METRIC) if metric or evaluated else None
     if judge is not None:
         _check_labels(evaluated, judge)
+    shared = _read_tools(tools) if tools is not None else None
     kept = _without(learned, shown)
     if learned and not kept:
         raise UserError(
@@ -175,8 +235,23 @@ def open_json_lines(
         demonstrations=tuple(row.episode for row in shown),
         dropped_inputs=len(learned) - len(kept),
         _inputs=tuple(row.episode for row in kept),
-        _evaluated=tuple(row.episode for row in evaluated),
+        _evaluated=tuple(_with_tools(row.episode, shared) for row in evaluated),
+        data=str(evaluation or path or inputs or ""),
+        pool_data=str(demonstrations or ""),
     )
+
+
+def _with_tools(episode: Episode, shared: tuple[Mapping[str, Any], ...] | None) -> Episode:
+    return episode if shared is None or episode.tools else replace(episode, tools=shared)
+
+
+def _read_tools(path: Path | str) -> tuple[Mapping[str, Any], ...]:
+    try:
+        tools = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read the tools of the rows, {path} ({error}).") from None
+    check(isinstance(tools, list), str(path), tools, "it must be a list of tool schemas")
+    return tuple(tools)
 
 
 def _read(path: Path | str, name: str) -> list[Placed]:

@@ -6,10 +6,10 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lm_eval_tasks.prompting.row_demonstrations import MODES, picker
 
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.context import Context, Document, read_document, read_instruction
-from lm_eval_tasks.prompting.row_demonstrations import MODES, picker
 from lm_eval_tasks.sources.json_lines import open_json_lines, read_episodes
 from lm_eval_tasks.sources.row_format import parse_row, to_row
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
+from lm_eval_tasks.prompting.row_demonstrations import picker
 
 from distill.encoding.encode import encode_prompt
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.context import Context
-from lm_eval_tasks.prompting.row_demonstrations import picker
 from lm_eval_tasks.sources.json_lines import open_json_lines, read_episodes
 from lm_eval_tasks.sources.task_folder import write_task_folder
 
