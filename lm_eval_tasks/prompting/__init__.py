@@ -1,1 +1,1 @@
-"""What stands before a question."""
+"""What is put in front of a model: demonstrations, chat messages, and the text of both."""
