@@ -80,16 +80,43 @@ def fingerprint(episodes: Iterable[Episode]) -> str:
     return digest.hexdigest()[:16]
 
 
+class Picker(Protocol):
+    """Chooses demonstrations.
+
+    Attributes:
+        fixed: Those that every question sees; none where each has its own.
+    """
+
+    @property
+    def fixed(self) -> list[Episode]:
+        """See the class."""
+
+    def pick(self, episode: Episode) -> list[Episode]:
+        """The demonstrations before one question, never the question itself."""
+
+
 class Source(Protocol):
     """A task.
 
     Attributes:
         name: As results name it: `gsm8k`, `lm_eval:arc_easy`, `orders`.
         num_fewshot: Demonstrations that its few-shot view shows by default.
+        demonstration_mode: How they are chosen unless told otherwise; see `prompting.demonstrations.Mode`.
+        members: The single tasks that it is made of, which are evaluated apart; itself, where it is one.
+        left_out: Rows that `train` left out since they are evaluated, under `evaluated`.
     """
 
     name: str
     num_fewshot: int
+    demonstration_mode: Any
+
+    @property
+    def members(self) -> Sequence["Source"]:
+        """See the class."""
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """See the class."""
 
     def train(self) -> list[Episode]:
         """Rows to learn from, never among `evaluation`; raises `UserError` where there are none."""
@@ -99,6 +126,9 @@ class Source(Protocol):
 
     def pool(self) -> list[Episode]:
         """Rows with a completion, which demonstrations are drawn from."""
+
+    def picker(self, k: int, mode: str | None = None, seed: int = 42) -> Picker:
+        """Chooses k demonstrations; mode: default: `demonstration_mode`."""
 
     def show(
         self, episode: Episode, demonstrations: Sequence[Episode] = (), *, system: str | None = None

@@ -1,4 +1,4 @@
-"""Examples -> rows of token ids that fit their budgets, with every loss counted."""
+"""Episodes -> rows of token ids that fit their budgets, with every loss counted."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -7,9 +7,14 @@ from typing import TypedDict
 from transformers import PreTrainedTokenizerBase
 
 from distill.encoding.encode import encode_answer, encode_prompt
-from lm_eval_tasks.episodes import Episode
+from lm_eval_tasks.episodes import Episode, Prompt
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.render import assistant_completion, build_messages
+
+Pick = Callable[[Episode], Sequence[Episode]]
+"""The demonstrations of an episode."""
+
+Teach = Callable[[Episode, Sequence[Episode]], Prompt]
+"""What the teacher reads of an episode behind these demonstrations."""
 
 
 class Row(TypedDict):
@@ -64,21 +69,23 @@ class RowCounts:
 
 
 def build_rows(
-    examples: Iterable[Episode],
-    pick: Callable[[Episode], Sequence[Episode]],
+    episodes: Iterable[Episode],
+    pick: Pick,
+    teach: Teach,
     tokenizer: PreTrainedTokenizerBase,
     *,
     budgets: Budgets,
     enable_thinking: bool = False,
     limit: int | None = None,
 ) -> tuple[list[Row], RowCounts]:
-    """Tokenise examples in order until `limit` rows fit.
+    """Tokenise episodes in order until `limit` rows fit.
 
     A row whose answer would not fit whole is dropped and counted; nothing is ever cut.
 
     Args:
-        examples: With gold answers.
-        pick: The demonstrations of an example, such as `DemonstrationPicker.pick`.
+        episodes: With completions.
+        pick: See `Pick`.
+        teach: See `Teach`.
         tokenizer: The student's, which is the teacher's as well.
         budgets: Token limits.
         enable_thinking: Passed to the chat template.
@@ -89,10 +96,10 @@ def build_rows(
     """
     rows: list[Row] = []
     counts = RowCounts()
-    for example in examples:
+    for episode in episodes:
         if limit is not None and len(rows) == limit:
             break
-        row = _build_row(example, pick(example), tokenizer, budgets, enable_thinking, counts)
+        row = _build_row(episode, pick(episode), teach, tokenizer, budgets, enable_thinking, counts)
         if row is not None:
             rows.append(row)
     counts.rows = len(rows)
@@ -105,26 +112,29 @@ def build_rows(
 
 
 def _build_row(
-    example: Episode,
+    episode: Episode,
     demonstrations: Sequence[Episode],
+    teach: Teach,
     tokenizer: PreTrainedTokenizerBase,
     budgets: Budgets,
     enable_thinking: bool,
     counts: RowCounts,
 ) -> Row | None:
-    question = build_messages(example)
-    prompt_ids = encode_prompt(tokenizer, question, enable_thinking=enable_thinking)
-    completion_ids = encode_answer(
-        tokenizer, question, assistant_completion(example), enable_thinking=enable_thinking
-    )
+    if episode.completion is None:
+        raise UserError(
+            f"{episode.source} {episode.id} has no answer to train on. Give rows with completions, or have the "
+            "teacher write them."
+        )
+    options = {"enable_thinking": enable_thinking, "tools": episode.tools}
+    prompt_ids = encode_prompt(tokenizer, episode.prompt, **options)
+    completion_ids = encode_answer(tokenizer, episode.prompt, episode.completion, **options)
     length = len(prompt_ids) + len(completion_ids)
     if budgets.student is not None and length > budgets.student:
         counts.over_student_budget += 1
         return None
     # The last demonstrations go first: what remains is the prompt of a smaller k.
     for kept in range(len(demonstrations), -1, -1):
-        messages = build_messages(example, demonstrations[:kept])
-        teacher_prompt_ids = encode_prompt(tokenizer, messages, enable_thinking=enable_thinking)
+        teacher_prompt_ids = encode_prompt(tokenizer, teach(episode, demonstrations[:kept]), **options)
         if budgets.teacher is None or len(teacher_prompt_ids) + len(completion_ids) <= budgets.teacher:
             break
     else:
@@ -133,7 +143,7 @@ def _build_row(
     counts.demonstrations_dropped += len(demonstrations) - kept
     counts.rows_with_fewer_demonstrations += kept < len(demonstrations)
     return Row(
-        id=example.id,
+        id=episode.id,
         prompt_ids=prompt_ids,
         teacher_prompt_ids=teacher_prompt_ids,
         completion_ids=completion_ids,

@@ -10,8 +10,10 @@ from distill.on_policy.config import GenerationArguments
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import check as _check
 from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES
+from lm_eval_tasks.sources import TaskSpec
 
 TEACHERS = ("self", "ema", "model")
+LEARN_FROM = ("train", "demonstrations")
 
 
 @dataclass
@@ -22,15 +24,54 @@ class DataArguments:
     that are neither evaluated, nor one of the fixed demonstrations, nor held out.
     """
 
-    benchmark: str = field(metadata={"help": f"One of {', '.join(BENCHMARKS)}."})
+    task: str | None = field(
+        default=None,
+        metadata={
+            "help": f"What is learnt: {', '.join(BENCHMARKS)}, any task of lm-eval by name or YAML file, or a "
+            "JSONL file."
+        },
+    )
+    benchmark: str | None = field(default=None, metadata={"help": "The former name of task."})
     data: str | None = field(
         default=None, metadata={"help": "hub, sample or a folder; default: ICL_DATA_DIR, else hub."}
     )
     num_fewshot: int | None = field(
-        default=None, metadata={"help": "Demonstrations that the teacher reads; default: the benchmark's."}
+        default=None, metadata={"help": "Demonstrations that the teacher reads; default: the task's."}
     )
-    demonstrations: str = field(
-        default="fixed", metadata={"help": f"How they are chosen: {', '.join(MODES)}."}
+    inputs: str | None = field(
+        default=None, metadata={"help": "JSON lines to learn from, in the place of the task's own rows."}
+    )
+    train_split: str | None = field(
+        default=None,
+        metadata={"help": "Split of an lm-eval task to learn from; default: its training split."},
+    )
+    learn_from: str = field(
+        default="train",
+        metadata={"help": "train, or demonstrations: those that the teacher would read (a baseline of SFT)."},
+    )
+    answers: str | None = field(
+        default=None,
+        metadata={"help": "File of `icl-distill answers`: the rows' answers in the place of gold ones."},
+    )
+    demonstrations: str | None = field(
+        default=None,
+        metadata={
+            "help": f"How they are chosen ({', '.join(MODES)}), or a JSONL file of them; default: the task's "
+            "way, fixed or listed."
+        },
+    )
+    system_instruction: str | None = field(
+        default=None, metadata={"help": "Text, or a file of it, that the teacher reads as the system's turn."}
+    )
+    document: list[str] | None = field(
+        default=None, metadata={"help": "Files whose text the teacher reads in the system's turn."}
+    )
+    privileged: str | None = field(
+        default=None,
+        metadata={"help": "Column whose text the teacher reads beside the question; completion: the answer."},
+    )
+    privileged_template: str | None = field(
+        default=None, metadata={"help": "The teacher's turn then, with {question} and {privileged}."}
     )
     demonstration_seed: int = field(default=DEFAULT_SEED, metadata={"help": "Seed of their choice."})
     demonstration_sets: int = field(
@@ -38,7 +79,7 @@ class DataArguments:
     )
     demonstrations_from: str | None = field(
         default=None,
-        metadata={"help": "Another benchmark to take them from: irrelevant ones, a causal control."},
+        metadata={"help": "Another task to take them from: irrelevant ones, a causal control."},
     )
     enable_thinking: bool = field(default=False, metadata={"help": "Passed to the chat template."})
     teacher_max_length: int | None = field(
@@ -66,24 +107,18 @@ class DataArguments:
 
     def __post_init__(self) -> None:
         """Check values that no later step could explain as well."""
-        names = tuple(BENCHMARKS)
-        _check(self.benchmark in names, "benchmark", self.benchmark, f"choose from {', '.join(names)}")
+        self.task = self.task or self.benchmark
+        _check(bool(self.task), "task", self.task, "name what is learnt; see --help")
+        TaskSpec.of(self)
         _check(
-            self.demonstrations in MODES,
-            "demonstrations",
-            self.demonstrations,
-            f"choose from {', '.join(MODES)}",
-        )
-        if self.num_fewshot is None:
-            self.num_fewshot = BENCHMARKS[self.benchmark].num_fewshot
-        _check(
-            self.demonstrations_from is None or self.demonstrations_from in names,
-            "demonstrations_from",
-            self.demonstrations_from,
-            f"choose from {', '.join(names)}",
+            self.learn_from in LEARN_FROM,
+            "learn_from",
+            self.learn_from,
+            f"choose from {', '.join(LEARN_FROM)}",
         )
         _check(self.demonstration_sets > 0, "demonstration_sets", self.demonstration_sets, "give 1 or more")
-        _check(self.num_fewshot >= 0, "num_fewshot", self.num_fewshot, "give 0 or more")
+        shots = self.num_fewshot
+        _check(shots is None or shots >= 0, "num_fewshot", shots, "give 0 or more")
         _check(self.eval_rows >= 0, "eval_rows", self.eval_rows, "give 0 or more")
         _check(self.early_stop >= 0, "early_stop", self.early_stop, "give 0 or more")
         _check(

@@ -1,23 +1,23 @@
-"""A benchmark's training rows, the held-out rows, and a record of exactly what they are."""
+"""A task's training rows, the held-out rows, and a record of exactly what they are."""
 
-import logging
 import random
 import zlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
-from lm_eval_tasks.datasets import load_evaluation, load_train, resolve_source
-from lm_eval_tasks.demonstrations import DemonstrationPicker, Mode, without_overlap, without_repeats
-from lm_eval_tasks.schemas import Example, fingerprint
 from transformers import PreTrainedTokenizerBase
 
 from distill.encoding.token_rows import Budgets, Row, build_rows
 from distill.training.config import DataArguments
+from lm_eval_tasks.episodes import Episode, Picker, Source, fingerprint
 from lm_eval_tasks.errors import UserError
-
-logger = logging.getLogger(__name__)
+from lm_eval_tasks.files import read_json_lines
+from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.prompting.demonstrations import without_overlap, without_repeats
+from lm_eval_tasks.sources import TaskSpec, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class TrainingData:
 def load_training_data(
     args: DataArguments, tokenizer: PreTrainedTokenizerBase, *, max_length: int | None, seed: int
 ) -> TrainingData:
-    """Load, split and tokenise a benchmark's training rows.
+    """Load, split and tokenise a task's training rows.
 
     Args:
-        args: Which rows and demonstrations.
+        args: Which rows, and what the teacher reads.
         tokenizer: The model's.
         max_length: The student's token budget.
         seed: Of the held-out rows' choice.
@@ -50,16 +50,22 @@ def load_training_data(
     Raises:
         UserError: a split cannot be loaded, a row is malformed, or no row is left.
     """
-    examples = load_train(args.benchmark, args.data)
-    pool, evaluated_dropped = without_overlap(examples, load_evaluation(args.benchmark, args.data))
-    pickers = _pickers(args, pool)
-    few_shot = _few_shot(args, pickers[0], pool)
-    candidates, left_out = without_overlap(pool, _shown(args, pool, few_shot.k))
+    spec = TaskSpec.of(args)
+    source = spec.open(chat=tokenizer.chat_template is not None)
+    context = spec.context(source)
+    pickers = _pickers(args, source, context)
+    few_shot = _few_shot(args, pickers[0], source, context)
+    learned = source.pool() if args.learn_from == "demonstrations" else source.train()
+    candidates, left_out = learned, 0
+    if args.learn_from != "demonstrations":
+        candidates, left_out = without_overlap(learned, _shown(args, source, context))
     # Only now: the pool, and with it the demonstrations, stays the one that the few-shot evaluation shows.
     candidates, repeats = without_repeats(candidates)
-    held_out_rows, train_rows = _split(args, candidates, seed)
+    candidates, unanswered = _answered(candidates, args.answers)
+    held_out_rows, train_rows = _split(args, source.name, candidates, seed)
     tokenised = partial(
         build_rows,
+        teach=partial(context.prompt, source),
         tokenizer=tokenizer,
         budgets=Budgets(student=max_length, teacher=args.teacher_max_length),
         enable_thinking=args.enable_thinking,
@@ -67,47 +73,85 @@ def load_training_data(
     held_out, held_out_counts = tokenised(held_out_rows, few_shot.pick, limit=None if args.eval_rows else 0)
     train, counts = tokenised(
         train_rows,
-        lambda example: pickers[_set_of(example.id, len(pickers))].pick(example),
+        lambda episode: pickers[_set_of(episode.id, len(pickers))].pick(episode),
         limit=args.max_train_rows,
     )
     record = {
-        "benchmark": args.benchmark,
-        "source": resolve_source(args.data),
-        "fingerprint": fingerprint(examples),
-        "pool_fingerprint": fingerprint(pool),
-        "demonstrations": args.demonstrations,
+        "benchmark": source.name,
+        "source": getattr(source, "data", None),
+        "fingerprint": fingerprint(learned),
+        "pool_fingerprint": fingerprint(source.pool()) if context.num_fewshot else None,
+        "context": context.to_json(),
+        "demonstrations": context.demonstrations,
         "demonstration_seed": args.demonstration_seed,
-        "demonstrations_from": args.demonstrations_from or args.benchmark,
-        "num_fewshot": few_shot.k,
-        "demonstration_ids": _fixed_ids(pickers),
+        "demonstrations_from": args.demonstrations_from or source.name,
+        "num_fewshot": context.num_fewshot,
+        "demonstration_ids": _fixed_ids(pickers, context),
         "enable_thinking": args.enable_thinking,
         "chat_template": tokenizer.chat_template is not None,
-        "evaluated_rows_left_out": evaluated_dropped,
+        "evaluated_rows_left_out": source.left_out["evaluated"],
         "demonstrations_left_out": left_out,
         "repeated_rows_left_out": repeats,
+        "unanswered_rows_left_out": unanswered,
         "train": asdict(counts),
         "held_out": asdict(held_out_counts),
     }
     return TrainingData(train, held_out, record)
 
 
-def _few_shot(args: DataArguments, first: DemonstrationPicker, pool: list[Example]) -> DemonstrationPicker:
-    """What the held-out rows' teacher reads: the real demonstrations, whatever control is trained on."""
-    if args.demonstrations == "per_example" and not args.demonstrations_from:
-        return first
-    return DemonstrationPicker(pool, first.k, "fixed", args.demonstration_seed)
+def read_answers(path: Path) -> dict[str, str]:
+    """Answers by the id of their row; see `icl-distill answers`.
+
+    Raises:
+        UserError: the file cannot be read, or a line lacks a field.
+    """
+    answers = {}
+    for where, row in read_json_lines(path):
+        if not isinstance(row.get("id"), str) or not isinstance(row.get("completion"), str):
+            raise UserError(f"{where}: needs the texts 'id' and 'completion'; write the answers anew.")
+        answers[row["id"]] = row["completion"]
+    return answers
 
 
-def _shown(args: DataArguments, pool: list[Example], k: int) -> list[Example]:
-    """The fixed sets; left out whatever the mode is, so that every control trains on the same rows."""
+def _answered(candidates: Sequence[Episode], answers: str | None) -> tuple[list[Episode], int]:
+    """The rows with an answer, the file's if one is named, and how many have none."""
+    if answers is not None:
+        by_id: Mapping[str, str] = read_answers(Path(answers))
+        candidates = [replace(row, completion=by_id.get(row.id)) for row in candidates]
+    kept = [row for row in candidates if row.completion is not None]
+    return kept, len(candidates) - len(kept)
+
+
+def _pickers(args: DataArguments, source: Source, context: Context) -> list[Picker]:
+    """One picker per fixed set."""
+    shown = source
+    if args.demonstrations_from is not None:
+        shown = open_source(args.demonstrations_from, data=args.data)
     return [
-        example
+        shown.picker(context.num_fewshot, context.demonstrations, args.demonstration_seed + index)
         for index in range(args.demonstration_sets)
-        for example in DemonstrationPicker(pool, k, "fixed", args.demonstration_seed + index).fixed
     ]
 
 
-def _split(args: DataArguments, candidates: list[Example], seed: int) -> tuple[list[Example], list[Example]]:
+def _few_shot(args: DataArguments, first: Picker, source: Source, context: Context) -> Picker:
+    """What the held-out rows' teacher reads: the real demonstrations, whatever control is trained on."""
+    if context.demonstrations == "per_example" and not args.demonstrations_from:
+        return first
+    return source.picker(context.num_fewshot, None, args.demonstration_seed)
+
+
+def _shown(args: DataArguments, source: Source, context: Context) -> list[Episode]:
+    """The fixed sets; left out whatever the mode is, so that every control trains on the same rows."""
+    return [
+        episode
+        for index in range(args.demonstration_sets)
+        for episode in source.picker(context.num_fewshot, None, args.demonstration_seed + index).fixed
+    ]
+
+
+def _split(
+    args: DataArguments, name: str, candidates: list[Episode], seed: int
+) -> tuple[list[Episode], list[Episode]]:
     """Held-out and training rows, in a seeded order.
 
     Raises:
@@ -116,20 +160,10 @@ def _split(args: DataArguments, candidates: list[Example], seed: int) -> tuple[l
     order = random.Random(seed).sample(candidates, len(candidates))
     if len(order) <= args.eval_rows:
         raise UserError(
-            f"eval_rows: {args.eval_rows} held-out rows leave none of {args.benchmark}'s {len(order)} to "
+            f"eval_rows: {args.eval_rows} held-out rows leave none of {name}'s {len(order)} to "
             "train on; lower it, or give more training rows."
         )
     return order[: args.eval_rows], order[args.eval_rows :]
-
-
-def _pickers(args: DataArguments, pool: list[Example]) -> list[DemonstrationPicker]:
-    """One picker per fixed set."""
-    source = pool if args.demonstrations_from is None else load_train(args.demonstrations_from, args.data)
-    mode = cast(Mode, args.demonstrations)
-    return [
-        DemonstrationPicker(source, args.num_fewshot or 0, mode, args.demonstration_seed + index)
-        for index in range(args.demonstration_sets)
-    ]
 
 
 def _set_of(id: str, sets: int) -> int:
@@ -137,7 +171,7 @@ def _set_of(id: str, sets: int) -> int:
     return zlib.crc32(id.encode()) % sets
 
 
-def _fixed_ids(pickers: Sequence[DemonstrationPicker]) -> list[list[str]] | None:
-    if pickers[0].mode in ("per_example", "zero"):
+def _fixed_ids(pickers: Sequence[Picker], context: Context) -> list[list[str]] | None:
+    if context.demonstrations in ("per_example", "zero"):
         return None
-    return [[example.id for example in picker.fixed] for picker in pickers]
+    return [[episode.id for episode in picker.fixed] for picker in pickers]

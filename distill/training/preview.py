@@ -1,16 +1,15 @@
 """One training row, as the teacher and the student read it."""
 
 import argparse
+from functools import partial
 
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from distill.encoding.token_rows import Budgets, build_rows
 from distill.model.demo_model import resolve_model
-from lm_eval_tasks.benchmarks import BENCHMARKS
-from lm_eval_tasks.episodes import Episode, same_question
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
-from lm_eval_tasks.sources.benchmark import BenchmarkSource
+from lm_eval_tasks.prompting.demonstrations import without_overlap
+from lm_eval_tasks.sources import TaskSpec
 
 
 def preview(args: argparse.Namespace) -> str:
@@ -19,19 +18,27 @@ def preview(args: argparse.Namespace) -> str:
     Raises:
         UserError: the model's tokenizer cannot be loaded, or there is no such row.
     """
-    examples = BenchmarkSource(args.task, args.data).all_train
-    if not 0 <= args.index < len(examples):
-        raise UserError(f"--index {args.index}: {args.task} has training rows 0 to {len(examples) - 1}.")
-    example = examples[args.index]
-    k = BENCHMARKS[args.task].num_fewshot if args.num_fewshot is None else args.num_fewshot
-    picker = DemonstrationPicker(_others(examples, example), k, args.demonstrations, args.demonstration_seed)
     tokenizer = _load_tokenizer(args.model)
+    spec = TaskSpec.of(args)
+    source = spec.open(chat=tokenizer.chat_template is not None)
+    context = spec.context(source)
+    picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
+    episodes, _ = without_overlap(source.train(), picker.fixed)
+    if not 0 <= args.index < len(episodes):
+        raise UserError(f"--index {args.index}: {args.task} has training rows 0 to {len(episodes) - 1}.")
+    episode = episodes[args.index]
     rows, _ = build_rows(
-        [example], picker.pick, tokenizer, budgets=Budgets(None, None), enable_thinking=args.enable_thinking
+        [episode],
+        picker.pick,
+        partial(context.prompt, source),
+        tokenizer,
+        budgets=Budgets(None, None),
+        enable_thinking=args.enable_thinking,
     )
     row = rows[0]
     answer = row["completion_ids"]
-    sections = [f"row {example.id} of {args.task}, {k} demonstrations ({args.demonstrations})"]
+    shown = f"{context.num_fewshot} demonstrations ({context.demonstrations})"
+    sections = [f"row {episode.id} of {source.name}, {shown}"]
     for reader, prompt in (("teacher", row["teacher_prompt_ids"]), ("student", row["prompt_ids"])):
         sections.append(
             f"--- {reader}: {len(prompt)} prompt tokens + {len(answer)} answer tokens\n"
@@ -41,12 +48,7 @@ def preview(args: argparse.Namespace) -> str:
     return "\n".join(sections)
 
 
-def _others(examples: list[Episode], example: Episode) -> list[Episode]:
-    question = same_question(example.question)
-    return [other for other in examples if same_question(other.question) != question]
-
-
-def _load_tokenizer(model: str) -> AutoTokenizer:
+def _load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(resolve_model(model))
     except (OSError, ValueError) as error:

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from lm_eval_tasks.episodes import Episode, Message, Prompt, prompt_text, same_question
 from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.files import read_json_lines
-from lm_eval_tasks.prompting.demonstrations import Mode
+from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, DemonstrationPicker, Mode
 from lm_eval_tasks.scoring.diagnostics import flag
 from lm_eval_tasks.scoring.metrics import COMMON_METRICS, MEAN, POOLED, Metric, Metrics
 from lm_eval_tasks.scoring.named import Judgement, NamedMetric, resolve_metric
@@ -82,6 +82,25 @@ class JsonLinesSource:
         remedy = "--demonstrations D.jsonl, each row with a completion"
         solved = self.demonstrations or [row for row in self._inputs if row.completion is not None]
         return _some(solved, self.name, "solved rows to show", remedy)
+
+    @property
+    def members(self) -> list["JsonLinesSource"]:
+        """Itself."""
+        return [self]
+
+    def picker(self, k: int, mode: str | None = None, seed: int = DEFAULT_SEED) -> DemonstrationPicker:
+        """See `Source`.
+
+        Raises:
+            UserError: unknown mode, or too few demonstrations.
+        """
+        chosen = cast(Mode, mode or self.demonstration_mode)
+        return DemonstrationPicker(self.pool() if k else [], k, chosen, seed)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """None: an input that is evaluated is an error."""
+        return {"evaluated": 0}
 
     def show(
         self, episode: Episode, demonstrations: Sequence[Episode] = (), *, system: str | None = None

@@ -58,6 +58,7 @@ class LmEvalTask:
         own = task.config.num_fewshot or 0
         self.num_fewshot = int(own if options.num_fewshot is None else options.num_fewshot)
         self.left_out = {"evaluated": 0, "demonstrations": 0}
+        self.demonstration_mode = options.demonstrations
         self._reader = DocReader(task, chat=options.chat)
         self.rows = Rows(task, self._reader, options.train_split)
         self._docs: dict[str, Doc] = {}
@@ -116,6 +117,10 @@ class LmEvalTask:
         shown = [self._shown(demonstration) for demonstration in demonstrations]
         with told_plainly(self.task_name, episode.id):
             return self._reader.prompt(self._doc(episode), shown, system=system)
+
+    def picker(self, k: int, mode: str | None = None, seed: int = 42) -> "LmEvalPicker":
+        """Chooses k demonstrations, as `harness_task` shows them where mode and seed are this source's own."""
+        return LmEvalPicker(self, self.rows.draw(k, mode or self.demonstration_mode, seed))
 
     def demonstrations(self, episode: Episode, k: int | None = None) -> list[Episode]:
         """The k demonstrations (default: `num_fewshot`) that `episode` is shown.
@@ -215,3 +220,19 @@ class LmEvalTask:
         doc = self._doc(demonstration)
         own, answer = self._reader.answers(doc), demonstration.reference["target"]
         return doc if own and own[0] == answer else answered(doc, answer)
+
+
+class LmEvalPicker:
+    """Demonstrations of one task; a `Picker`."""
+
+    def __init__(self, task: LmEvalTask, draw: Draw) -> None:
+        self._task, self._draw = task, draw
+
+    @property
+    def fixed(self) -> list[Episode]:
+        """See `Picker`."""
+        return self._task._drawn(self._draw, self._draw.fixed)
+
+    def pick(self, episode: Episode) -> list[Episode]:
+        """See `Picker`; raises as `LmEvalTask.demonstrations` does."""
+        return self._task._drawn(self._draw, self._draw.pick(same_question(episode.question)))

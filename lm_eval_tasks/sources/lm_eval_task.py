@@ -10,7 +10,7 @@ from lm_eval_tasks.episodes import Episode, Prompt
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.sources.lm_eval_loading import Loaded, load
 from lm_eval_tasks.sources.lm_eval_metrics import Metric
-from lm_eval_tasks.sources.lm_eval_single import LmEvalTask, Options
+from lm_eval_tasks.sources.lm_eval_single import LmEvalPicker, LmEvalTask, Options
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +99,15 @@ class LmEvalGroup:
         """As the episode's member shows it."""
         return self._member(episode).show(episode, demonstrations, system=system)
 
+    @property
+    def demonstration_mode(self) -> str:
+        """As its members'."""
+        return self.members[0].demonstration_mode
+
+    def picker(self, k: int, mode: str | None = None, seed: int = 42) -> "GroupPicker":
+        """Chooses each row's demonstrations among its own task's."""
+        return GroupPicker({member.name: member.picker(k, mode, seed) for member in self.members})
+
     def demonstrations(self, episode: Episode, k: int | None = None) -> list[Episode]:
         """As the episode's member chooses them; k: default: the member's."""
         return self._member(episode).demonstrations(episode, k)
@@ -127,6 +136,23 @@ class LmEvalGroup:
         raise UserError(
             f"{self.name}: {episode.id} is no row of it; its prompts can show its own rows alone."
         )
+
+
+class GroupPicker:
+    """Demonstrations of a group's members; a `Picker`."""
+
+    def __init__(self, pickers: Mapping[str, LmEvalPicker]) -> None:
+        """`pickers` by the members' names."""
+        self._pickers = pickers
+
+    @property
+    def fixed(self) -> list[Episode]:
+        """Those of all members."""
+        return [row for picker in self._pickers.values() for row in picker.fixed]
+
+    def pick(self, episode: Episode) -> list[Episode]:
+        """See `Picker`."""
+        return self._pickers[episode.source].pick(episode)
 
 
 LmEvalSource = LmEvalTask | LmEvalGroup

@@ -151,3 +151,37 @@ def _write_tools(path: Path, tools: Sequence[Mapping[str, Any]] | None) -> None:
         path.unlink(missing_ok=True)
     else:
         write_json(path, [dict(tool) for tool in tools])
+
+
+class TaskFiles(NamedTuple):
+    """What the task file of a folder names."""
+
+    name: str
+    evaluation: Path
+    demonstrations: Path | None
+    tools: Path | None
+    metric: str | None
+    max_new_tokens: int
+
+
+def read_task_folder(task_file: Path) -> TaskFiles:
+    """The files that a task file of `write_task_folder` names.
+
+    Raises:
+        UserError: it is missing, or no such file.
+    """
+    try:
+        # The class is named by a tag that only the harness knows.
+        text = task_file.read_text(encoding="utf-8")
+        config = yaml.safe_load(re.sub(r"(?m)^class: !function .*$", "", text))
+        files, limit = config["dataset_kwargs"], int(config["generation_kwargs"]["max_gen_toks"])
+        name, evaluation = str(config["task"]), task_file.parent / files["evaluation"]
+    except OSError as error:
+        raise UserError(f"cannot read the task file {task_file} ({error.strerror}).") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{task_file} is no task file of rows ({error!r}); write it anew.") from None
+
+    def beside(key: str) -> Path | None:
+        return task_file.parent / files[key] if files.get(key) else None
+
+    return TaskFiles(name, evaluation, beside("demonstrations"), beside("tools"), files.get("metric"), limit)
