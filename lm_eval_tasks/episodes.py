@@ -106,9 +106,17 @@ class Source(Protocol):
         left_out: Rows that `train` left out since they are evaluated, under `evaluated`.
     """
 
-    name: str
-    num_fewshot: int
-    demonstration_mode: Any
+    @property
+    def name(self) -> str:
+        """See the class."""
+
+    @property
+    def num_fewshot(self) -> int:
+        """See the class."""
+
+    @property
+    def demonstration_mode(self) -> str:
+        """See the class."""
 
     @property
     def members(self) -> Sequence["Source"]:

@@ -1,9 +1,9 @@
-"""`icl-distill gap`: 0-shot against k-shot accuracy of one model, in one engine load."""
+"""`icl-distill gap`: what a prompt gives: bare against prompted accuracy of one model, in one engine load."""
 
 import argparse
 from pathlib import Path
 
-from distill.evaluation.settings import add_settings_arguments, choose_benchmarks, settings_from_args
+from distill.evaluation.settings import add_settings_arguments, settings_from_args, specs_from_args
 from distill.evaluation.summary import headline
 from distill.model.demo_model import resolve_model
 from lm_eval_tasks.benchmarks import BENCHMARKS
@@ -22,13 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, and print a line for each result."""
     if not args.task:
-        raise UserError(f"--task is missing; give one or more of {', '.join(BENCHMARKS)}.")
-    benchmarks = choose_benchmarks(args.task)
+        raise UserError(
+            f"--task is missing; give {', '.join(BENCHMARKS)}, a task of lm-eval, a YAML or a JSONL file."
+        )
+    specs = specs_from_args(args, args.task)
     settings = settings_from_args(args, model=resolve_model(args.model))
-    from distill.evaluation.gap import measure_gap  # torch, only once the options are known to be right
+    # torch, only once the options are known to be right
+    from distill.evaluation.gap import measure_gap
+    from distill.evaluation.measure import VIEWS
+    from distill.evaluation.session import prepare_questions
 
-    asked = {name: args.num_fewshot or [0, BENCHMARKS[name].num_fewshot] for name in benchmarks}
-    for entry in measure_gap(settings, asked, args.output):
+    shots = args.num_fewshot
+    questions = [question for spec in specs for question in prepare_questions(settings, spec, shots, VIEWS)]
+    for entry in measure_gap(settings, questions, args.output):
         print(headline(entry))
     print(args.output)
     return 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from transformers import PreTrainedTokenizerBase
 
@@ -125,7 +125,7 @@ def _build_row(
             f"{episode.source} {episode.id} has no answer to train on. Give rows with completions, or have the "
             "teacher write them."
         )
-    options = {"enable_thinking": enable_thinking, "tools": episode.tools}
+    options: dict[str, Any] = {"enable_thinking": enable_thinking, "tools": episode.tools}
     prompt_ids = encode_prompt(tokenizer, episode.prompt, **options)
     completion_ids = encode_answer(tokenizer, episode.prompt, episode.completion, **options)
     length = len(prompt_ids) + len(completion_ids)

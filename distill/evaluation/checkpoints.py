@@ -33,14 +33,15 @@ class Checkpoint:
 
 
 def find_checkpoints(
-    base_dir: Path, conditions: Sequence[str], steps: Sequence[int] | None
+    base_dir: Path, conditions: Sequence[str], steps: Sequence[int | str] | None
 ) -> tuple[list[Checkpoint], list[str]]:
     """The wanted checkpoints that can be evaluated, adapters first, and one paragraph for each that cannot.
 
     Args:
         base_dir: Holds one folder per condition, each with `checkpoint-{step}` folders.
         conditions: Names of those folders.
-        steps: Wanted steps; None: all that exist.
+        steps: Wanted steps; `last`: the highest; `best`: the one with the lowest held-out divergence, the last
+            where none was measured; None: all that exist.
 
     Raises:
         UserError: `base_dir` is no folder.
@@ -54,7 +55,7 @@ def find_checkpoints(
         if not existing:
             problems.append(_nothing_saved(folder, condition, base_dir))
             continue
-        for step in existing if steps is None else dict.fromkeys(steps):
+        for step in existing if steps is None else _numbers(steps, existing, folder):
             if step not in existing:
                 listed = ", ".join(map(str, existing))
                 problems.append(
@@ -68,6 +69,22 @@ def find_checkpoints(
                 problems.append(str(error))
     # Adapters share the loaded base; full weights each need the memory for themselves.
     return sorted(found, key=lambda checkpoint: checkpoint.kind), problems
+
+
+def _numbers(steps: Sequence[int | str], existing: Sequence[int], folder: Path) -> list[int]:
+    """The steps as numbers."""
+    words = {"last": existing[-1], "best": _best(existing, folder)}
+    return list(dict.fromkeys(words[step] if isinstance(step, str) else step for step in steps))
+
+
+def _best(existing: Sequence[int], folder: Path) -> int:
+    """The step of the lowest held-out divergence among those that are saved."""
+    path = folder / "divergence.json"
+    if not path.is_file():
+        return existing[-1]
+    measured = json.loads(path.read_text(encoding="utf-8"))["steps"]
+    found = {int(step): value["kl_teacher"] for step, value in measured.items() if int(step) in existing}
+    return min(found, key=lambda step: (found[step], step), default=existing[-1])
 
 
 def tokenizer_of(checkpoint: Checkpoint, base: str) -> str:

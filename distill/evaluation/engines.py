@@ -63,3 +63,11 @@ def check_model(name: str) -> Path:
             "model on the Hugging Face hub that this machine can reach, or 'demo' for the embedded model."
         ) from None
     return model_folder(name)
+
+
+def has_chat_template(name: str) -> bool:
+    """Whether a model's tokenizer has one: then it is asked in chat turns, else in plain text."""
+    from transformers import AutoTokenizer
+
+    check_model(name)
+    return AutoTokenizer.from_pretrained(name).chat_template is not None

@@ -1,75 +1,105 @@
-"""One measurement: a loaded model, a benchmark, k demonstrations -> rows and what they sum up to."""
+"""One measurement: a loaded model, one view of a task -> rows and what they sum up to."""
 
+import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from lm_eval.evaluator import simple_evaluate
-from lm_eval.tasks import TaskManager
 
 from distill.evaluation.response_length import Reply
 from distill.evaluation.scores import DIAGNOSTICS
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.summary import Row, diagnose, summarise
 from distill.model.fingerprints import digest, digest_all, versions
-from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.benchmarks import BENCHMARKS
-from lm_eval_tasks.episodes import fingerprint
+from lm_eval_tasks.episodes import Source, fingerprint
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
-from lm_eval_tasks.sources.benchmark import BenchmarkSource
+from lm_eval_tasks.harness.measured import HarnessTask, Scored, harness_task
+from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.sources import TaskSpec
+
+BARE, PROMPTED = "bare", "prompted"
+VIEWS = (BARE, PROMPTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is measured on a model.
+    """What is measured on a model: one view of one task.
 
     Attributes:
-        benchmark: Its name.
+        benchmark: The task's name.
+        view: `bare`, or `prompted`: with what only the teacher reads.
         num_fewshot: Demonstrations in the prompt.
         data: Source, number and fingerprint of the evaluated rows.
-        shown: Number of demonstrations; with any, mode, seed, source and fingerprint of their pool.
+        shown: What the prompt holds beside the question: number, mode, seed and pool of demonstrations, and
+            digests of the rest.
+        member: The task.
+        spec: How it was named.
+        context: What the prompted view shows.
     """
 
     benchmark: str
+    view: str
     num_fewshot: int
     data: Mapping[str, Any]
     shown: Mapping[str, Any]
+    member: Source = field(repr=False)
+    spec: TaskSpec = field(repr=False)
+    context: Context = field(repr=False)
 
     def __str__(self) -> str:
-        """Such as `gsm8k 8-shot`."""
-        return f"{self.benchmark} {self.num_fewshot}-shot"
+        """Such as `gsm8k 8-shot`, or `orders with the prompt`."""
+        plain = self.view == BARE or self.num_fewshot
+        return f"{self.benchmark} {f'{self.num_fewshot}-shot' if plain else 'with the prompt'}"
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What an entry of it is found by."""
+        return self.benchmark, self.view, self.num_fewshot
 
 
-def prepare(settings: EvalSettings, benchmark: str, num_fewshot: int) -> Question:
+def prepare(settings: EvalSettings, member: Source, spec: TaskSpec, context: Context, view: str) -> Question:
     """Load what would be asked, so that a fault shows before an engine is started.
 
     Raises:
-        UserError: unknown benchmark, data not reachable, a malformed row, or a pool that is too small.
+        UserError: data not reachable, a malformed row, or a pool that is too small.
     """
-    source = BenchmarkSource(benchmark, settings.data)
-    episodes = source.evaluation()
+    episodes = member.evaluation()
     evaluated = episodes[: settings.n_samples]
     data = {
-        "source": source.data,
+        "source": getattr(member, "data", None),
         "rows": len(evaluated),
         "rows_in_split": len(episodes),
         "fingerprint": fingerprint(evaluated),
     }
-    shown: dict[str, Any] = {"num_fewshot": num_fewshot}
-    if num_fewshot:
-        # As the task does it, no row of the whole evaluation split is shown.
-        pool = source.pool()
-        DemonstrationPicker(pool, num_fewshot, settings.demonstrations, settings.demonstration_seed)  # type: ignore[arg-type] # checked there
+    k = context.num_fewshot if view == PROMPTED else 0
+    shown: dict[str, Any] = {"num_fewshot": k}
+    if k:
+        picker = member.picker(k, context.demonstrations, context.demonstration_seed)
         shown |= {
-            "mode": settings.demonstrations,
-            "seed": settings.demonstration_seed,
-            "source": source.pool_data,
-            "pool_fingerprint": fingerprint(pool),
+            "mode": context.demonstrations,
+            "seed": context.demonstration_seed,
+            "source": getattr(member, "pool_data", None),
+            "pool_fingerprint": fingerprint(member.pool()),
         }
-    return Question(benchmark, num_fewshot, data, shown)
+        if context.demonstrations not in ("per_example", "zero"):
+            shown["ids"] = [episode.id for episode in picker.fixed]
+    if view == PROMPTED:
+        shown |= _beside(context)
+    return Question(member.name, view, k, data, shown, member, spec, context)
+
+
+def _beside(context: Context) -> dict[str, Any]:
+    """What a prompt holds beside demonstrations; nothing is said of what it has not."""
+    said = {
+        "system": digest(context.system_instruction) if context.system_instruction else None,
+        "documents": {name: digest(text) for name, text in context.documents} or None,
+        "privileged": [context.privileged, context.privileged_template] if context.privileged else None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[str, Any], list[Row]]:
@@ -87,25 +117,34 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
         UserError: a prompt exceeds the model's context.
     """
     begun = time.monotonic()
-    task, results = _run_harness(lm, settings, question)
-    samples = sorted(results["samples"][task], key=lambda sample: sample["doc_id"])
+    asked = harness_task(
+        question.member,
+        question.spec,
+        question.context,
+        prompted=question.view == PROMPTED,
+        enable_thinking=settings.enable_thinking,
+    )
+    results = _run_harness(lm, settings, question, asked)
+    samples = _by_row(results["samples"][asked.name])
     if len(samples) != question.data["rows"]:
-        raise RuntimeError(f"{task}: the harness gave {len(samples)} of {question.data['rows']} rows.")
-    replies = lm.recorder.replies
-    rows = [_row(question.benchmark, sample, replies[sample["arguments"][0][0]]) for sample in samples]
+        raise RuntimeError(f"{asked.name}: the harness gave {len(samples)} of {question.data['rows']} rows.")
+    scored = _rowwise(asked.scored, samples)
+    rows = [_row(lm, asked, scored, by_filter) for by_filter in samples]
     template = lm.tokenizer.chat_template
     entry = {
         "benchmark": question.benchmark,
+        "title": _title(question.benchmark),
+        "view": question.view,
         "num_fewshot": question.num_fewshot,
-        "metrics": summarise(question.benchmark, rows),
-        "diagnostics": diagnose(question.benchmark, rows),
+        "metrics": summarise(scored, rows, results["results"][asked.name]),
+        "diagnostics": diagnose(scored, rows),
         "data": dict(question.data),
         "demonstrations": dict(question.shown),
         "prompts": {
-            "fingerprint": digest_all([sample["arguments"][0][0] for sample in samples]),
+            "fingerprint": digest_all([_prompt_of(_first(by_filter)) for by_filter in samples]),
             "chat_template": digest(template) if template else None,
         },
-        "generation": dict(results["configs"][task]["generation_kwargs"]),
+        "generation": dict(results["configs"][asked.name].get("generation_kwargs") or {}),
         "versions": versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - begun, 1),
@@ -113,26 +152,23 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
     return entry, rows
 
 
-def _run_harness(lm: Any, settings: EvalSettings, question: Question) -> tuple[str, Mapping[str, Any]]:
-    k = question.num_fewshot
-    task = f"{question.benchmark}_icl_{'fewshot' if k else '0shot'}"
-    metadata = {
-        "data": settings.data,
-        "demonstrations": settings.demonstrations,
-        "demonstration_seed": settings.demonstration_seed,
-        # The task renders the chat. Given to the engine, it would make lm-eval cut the thinking off, which
-        # our scorers do, keeping the raw text.
-        "enable_thinking": settings.enable_thinking,
-    }
-    manager = TaskManager(include_path=str(TASK_DIR), include_defaults=False, metadata=metadata)
+def _title(name: str) -> str:
+    return BENCHMARKS[name].title if name in BENCHMARKS else name.removeprefix("lm_eval:")
+
+
+def _run_harness(
+    lm: Any, settings: EvalSettings, question: Question, asked: HarnessTask
+) -> Mapping[str, Any]:
     limit = settings.max_new_tokens
+    generates = asked.task.OUTPUT_TYPE == "generate_until"
     results = simple_evaluate(
         lm,
-        tasks=[task],
-        num_fewshot=k or None,
+        tasks=[asked.task],
+        num_fewshot=question.num_fewshot or None,
         limit=question.data["rows"],
-        task_manager=manager,
-        gen_kwargs={"max_gen_toks": limit} if limit else None,
+        task_manager=asked.manager,
+        gen_kwargs={"max_gen_toks": limit} if limit and generates else None,
+        system_instruction=question.context.system() if question.view == PROMPTED else None,
         apply_chat_template=lm.tokenizer.chat_template is not None,
         fewshot_as_multiturn=True,
         bootstrap_iters=0,  # our own statistics, from the rows
@@ -143,26 +179,89 @@ def _run_harness(lm: Any, settings: EvalSettings, question: Question) -> tuple[s
     )
     if results is None:
         raise UserError("lm-eval gave no results: this is one of several processes. Start a single one.")
-    return task, results
+    return results
 
 
-def _row(benchmark: str, sample: Mapping[str, Any], reply: Reply) -> Row:
+_ByFilter = dict[str, Mapping[str, Any]]
+"""One question's samples: lm-eval logs one for each answer filter."""
+
+
+def _by_row(samples: Sequence[Mapping[str, Any]]) -> list[_ByFilter]:
+    rows: dict[int, _ByFilter] = {}
+    for sample in samples:
+        rows.setdefault(sample["doc_id"], {})[sample["filter"]] = sample
+    return [rows[number] for number in sorted(rows)]
+
+
+def _first(by_filter: _ByFilter) -> Mapping[str, Any]:
+    return next(iter(by_filter.values()))
+
+
+def _prompt_of(sample: Mapping[str, Any]) -> str:
+    return str(sample["arguments"][0][0])
+
+
+def _value(by_filter: _ByFilter, score: Scored) -> Any:
+    sample = by_filter[score.filter] if score.filter in by_filter else _first(by_filter)
+    return sample.get(score.metric)
+
+
+def _rowwise(scored: Sequence[Scored], samples: Sequence[_ByFilter]) -> list[Scored]:
+    """The numbers with the unit that their values show: a task's own function may return anything."""
+    found = []
+    for score in scored:
+        values = [_value(by_filter, score) for by_filter in samples]
+        unit = score.unit
+        if unit == "score":
+            numbers = all(isinstance(value, bool | int | float) for value in values)
+            unit = "total" if not numbers else "row" if set(map(float, values)) <= {0.0, 1.0} else "score"
+        found.append(Scored(score.name, score.metric, score.filter, unit))
+    # A number that cannot be compared row by row is never the primary one, if there is another.
+    return sorted(found, key=lambda score: score.unit == "total")
+
+
+def _row(lm: Any, asked: HarnessTask, scored: Sequence[Scored], by_filter: _ByFilter) -> Row:
     """What is kept of one question: enough to show it and to compare conditions row by row."""
-    spec = BENCHMARKS[benchmark]
+    sample = _first(by_filter)
+    doc, prompt = sample["doc"], _prompt_of(sample)
+    reply: Reply | None = None
+    if asked.task.OUTPUT_TYPE == "generate_until":
+        reply, response = lm.recorder.replies[prompt], sample["resps"][0][0]
+    else:
+        response = _chosen(sample)
     row: Row = {
-        "id": sample["doc"]["id"],
-        "question": sample["doc"]["prompt"],
-        "target": sample["doc"]["target"],
-        "response": sample["resps"][0][0],
-        "response_tokens": reply.tokens,
-        "truncated": reply.truncated,
+        "id": str(doc.get("id", sample["doc_id"]))
+        if hasattr(asked.task, "source")
+        else str(sample["doc_id"]),
+        "question": doc["prompt"] if "prompt" in doc and hasattr(asked.task, "source") else prompt,
+        "target": sample["target"] if not hasattr(asked.task, "source") else doc["target"],
+        "response": response,
+        "response_tokens": reply.tokens if reply else None,
+        "truncated": reply.truncated if reply else None,
+        "prompt_tokens": len(lm.tok_encode(prompt)),
         "prompt_sha": sample["prompt_hash"][:16],
     }
-    row |= {name: sample["doc"][name] for name in spec.logged}
-    single = [score.name for score in spec.scores if score.unit == "row"]
-    for name in (*single, *(name for name in DIAGNOSTICS if name in sample)):
-        row[name] = bool(sample[name])
-    for score in spec.scores:
-        if score.unit == "instruction":
-            row[score.name] = [bool(verdict) for verdict in sample[score.name]]
+    row |= {name: _read(doc[name]) for name in asked.logged if name in doc}
+    row |= {name: bool(sample[name]) for name in DIAGNOSTICS if name in sample}
+    for score in scored:
+        if score.unit != "total":
+            row[score.name] = _plain(_value(by_filter, score), score.unit)
     return row
+
+
+def _plain(value: Any, unit: str) -> Any:
+    if unit == "instruction":
+        return [bool(verdict) for verdict in value]
+    return bool(value) if unit == "row" else float(value)
+
+
+def _read(value: Any) -> Any:
+    """A logged field; nested ones are JSON text, since Arrow would fill in nulls."""
+    return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+
+
+def _chosen(sample: Mapping[str, Any]) -> str:
+    """The option that was likeliest, as it was scored; of texts without options, whether they were greedy."""
+    found = [one[0] if isinstance(one[0], Sequence) else one for one in sample["resps"]]
+    best = max(range(len(found)), key=lambda place: float(found[place][0]))
+    return str(sample["arguments"][best][1]).strip()

@@ -34,6 +34,7 @@ and the verdicts under the metrics' names.
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -52,9 +53,17 @@ _REQUIRED = (
 )  # fmt: skip
 
 
-def key_of(entry: Mapping[str, Any]) -> tuple[str, int | None, str, int]:
-    """What an entry is called: condition, step, benchmark, number of demonstrations."""
-    return entry["condition"], entry["step"], entry["benchmark"], entry["num_fewshot"]
+Key = tuple[str, int | None, str, str, int]
+
+
+def key_of(entry: Mapping[str, Any]) -> Key:
+    """What an entry is called: condition, step, task, view, number of demonstrations."""
+    return entry["condition"], entry["step"], entry["benchmark"], view_of(entry), entry["num_fewshot"]
+
+
+def view_of(entry: Mapping[str, Any]) -> str:
+    """`bare` or `prompted`; earlier versions wrote the number of demonstrations only."""
+    return str(entry.get("view") or ("prompted" if entry["num_fewshot"] else "bare"))
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -112,14 +121,17 @@ class ResultsFile:
         """All entries, in the order in which they were first measured."""
         return list(self._entries)
 
-    def find(self, key: tuple[str, int | None, str, int]) -> Entry | None:
+    def find(self, key: Key) -> Entry | None:
         """The entry of that name."""
         return next((entry for entry in self._entries if key_of(entry) == key), None)
 
     def add(self, entry: Entry, rows: Iterable[Mapping[str, Any]]) -> None:
         """Save the rows, then the entry; an entry of the same name is replaced."""
-        condition, step, benchmark, k = key_of(entry)
-        name = f"{condition}-{f'{k}shot' if step is None else step}-{benchmark}.jsonl"
+        condition, step, task, view, k = key_of(entry)
+        way = f"{k}shot" if step is None else str(step)
+        if view == "prompted" and (step is not None or not k):
+            way += "-prompted"
+        name = f"{condition}-{way}-{re.sub(r'[^\w.-]', '_', task)}.jsonl"
         samples = Path("samples") / self.path.stem / name
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         write_text(self.path.parent / samples, "".join(lines))

@@ -2,18 +2,22 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from distill.evaluation.checkpoints import Checkpoint
-from distill.evaluation.measure import Question, measure, prepare
+from distill.evaluation.engines import has_chat_template
+from distill.evaluation.measure import BARE, PROMPTED, Question, measure, prepare
 from distill.evaluation.results import ResultsFile
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.summary import headline, warnings_of
 from distill.model.fingerprints import device_name, digest, model_fingerprint
+from lm_eval_tasks.episodes import Source
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.sources import TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Session:
         Raises:
             UserError: it has one, made with other settings or rows.
         """
-        found = self.file.find((subject.condition, subject.step, question.benchmark, question.num_fewshot))
+        found = self.file.find((subject.condition, subject.step, *question.key))
         if found is None or not (self.file.path.parent / found["samples"]).is_file():
             return False
         if found["model"]["fingerprint"] != subject.fingerprint:
@@ -119,21 +123,55 @@ class Session:
             say(f"  WARNING: {warning}")
 
 
-def prepare_questions(settings: EvalSettings, num_fewshot: Mapping[str, Sequence[int]]) -> list[Question]:
-    """Every benchmark with each of its numbers of demonstrations.
+def prepare_questions(
+    settings: EvalSettings, spec: TaskSpec, shots: Sequence[int] | None, views: Sequence[str]
+) -> list[Question]:
+    """The views of every member of a task.
+
+    Args:
+        settings: The model, whose tokenizer says whether it chats, and how many rows are asked.
+        spec: The task.
+        shots: Numbers of demonstrations of the prompted view; default: 0 and the task's own. 0 is the bare
+            view, where nothing else is prompted.
+        views: Wanted: `bare`, `prompted`.
 
     Raises:
-        UserError: see `prepare`; or a number is negative.
+        UserError: see `prepare`; or a number is negative, or nothing is prompted.
     """
-    questions = []
-    for benchmark, ks in num_fewshot.items():
-        if any(k < 0 for k in ks):
-            raise UserError(f"--num_fewshot is {min(ks)}; it must be 0 or more.")
-        questions += [prepare(settings, benchmark, k) for k in sorted(set(ks))]
-        rows = questions[-1].data["rows"]
+    source = spec.open(chat=has_chat_template(settings.model))
+    questions: dict[tuple[str, str, int], Question] = {}
+    for member in source.members:
+        context = spec.context(member)
+        chosen = [0, context.num_fewshot] if shots is None else list(shots)
+        if any(k < 0 for k in chosen):
+            raise UserError(f"--num_fewshot is {min(chosen)}; it must be 0 or more.")
+        for view, k in _wanted(member, context, chosen, views):
+            question = prepare(settings, member, spec, replace(context, num_fewshot=k), view)
+            questions[question.key] = question
+        rows = next(iter(questions.values())).data["rows"] if questions else 0
         if settings.n_samples and rows < settings.n_samples:
-            say(f"{benchmark} has {rows} rows: all are evaluated (--n_samples {settings.n_samples})")
-    return questions
+            say(f"{member.name} has {rows} rows: all are evaluated (--n_samples {settings.n_samples})")
+    if not questions:
+        raise UserError(
+            f"{spec.task}: nothing is prompted; give --num_fewshot, --system_instruction, --document or --privileged."
+        )
+    return list(questions.values())
+
+
+def _wanted(
+    member: Source, context: Context, shots: Sequence[int], views: Sequence[str]
+) -> list[tuple[str, int]]:
+    """(view, number of demonstrations), the bare view first."""
+    beside = context.system() is not None or context.privileged is not None or has_own_context(member)
+    found = [(BARE, 0)] if BARE in views and (beside or 0 in shots or PROMPTED not in views) else []
+    if PROMPTED in views:
+        found += [(PROMPTED, k) for k in sorted(set(shots)) if k or beside]
+    return found
+
+
+def has_own_context(member: Source) -> bool:
+    """Whether evaluated rows bring what only the teacher reads."""
+    return any(row.teacher_prompt is not None or row.privileged is not None for row in member.evaluation())
 
 
 def say(text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES
+from lm_eval_tasks.sources import TaskSpec
 
 BACKENDS = ("hf", "vllm")
 
@@ -28,9 +29,6 @@ class EvalSettings:
         dtype: Of the weights: `auto`, `float32`, `bfloat16` or `float16`.
         batch_size: Prompts at once on the hf backend: a number or `auto`; vLLM schedules by itself.
         seed: Of everything drawn.
-        data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
-        demonstrations: How demonstrations are chosen, see `lm_eval_tasks.prompting.demonstrations.Mode`.
-        demonstration_seed: Seed of their choice.
         enable_thinking: Handed to the chat template.
         model_args: Further arguments of lm-eval's model class, such as `max_model_len`.
 
@@ -46,9 +44,6 @@ class EvalSettings:
     dtype: str = "auto"
     batch_size: int | str = 16
     seed: int = 42
-    data: str | None = None
-    demonstrations: str = "fixed"
-    demonstration_seed: int = DEFAULT_SEED
     enable_thinking: bool = False
     model_args: Mapping[str, Any] = field(default_factory=dict)
 
@@ -70,7 +65,7 @@ class EvalSettings:
 
     def request(self) -> dict[str, Any]:
         """The part that decides the numbers, beside model and data, which are recorded on their own."""
-        elsewhere = ("model", "data", "n_samples", "batch_size", "tensor_parallel_size")
+        elsewhere = ("model", "n_samples", "batch_size", "tensor_parallel_size")
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in elsewhere}
 
 
@@ -78,7 +73,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser, *, model_required: b
     """Declare the shared options; `settings_from_args` reads them."""
     add = parser.add_argument
     add("--model", required=model_required, help="hub name, folder, or 'demo'")
-    add("--task", nargs="+", metavar="BENCHMARK", help=f"any of {', '.join(BENCHMARKS)}")
+    add("--task", nargs="+", help=f"{', '.join(BENCHMARKS)}, tasks of lm-eval, YAML files, JSONL files")
     add("--n_samples", type=int, help="evaluate the first N rows; default: all")
     add("--max_new_tokens", type=int, help="longest response; default: the task's own limit")
     add("--backend", choices=BACKENDS, help="default: vllm if installed and CUDA is present, else hf")
@@ -86,11 +81,23 @@ def add_settings_arguments(parser: argparse.ArgumentParser, *, model_required: b
     add("--dtype", default="auto", choices=["auto", "float32", "bfloat16", "float16"])
     add("--batch_size", default="16", help="prompts at once on the hf backend: a number or 'auto'")
     add("--seed", type=int, default=42)
-    add("--data", help="hub, sample or a folder; default: ICL_DATA_DIR, else hub")
-    add("--demonstrations", choices=MODES, default="fixed", help="how demonstrations are chosen")
-    add("--demonstration_seed", type=int, default=DEFAULT_SEED)
+    add_context_arguments(parser)
     add("--enable_thinking", action="store_true", help="let the chat template open a thinking block")
     add("--model_args", default="", metavar="K=V,...", help="further arguments of lm-eval's model class")
+
+
+def add_context_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what a `TaskSpec` is made of, beside the task and the number of demonstrations."""
+    add = parser.add_argument
+    add("--data", help="of a benchmark: hub, sample or a folder; default: ICL_DATA_DIR, else hub")
+    add("--eval", dest="evaluation", metavar="JSONL", help="of rows of one's own: those that are judged")
+    add("--metric", help="of rows of one's own: a name or module:function; default: exact_match")
+    add("--demonstrations", metavar="MODE|JSONL", help=f"{', '.join(MODES)}, or a file of them")
+    add("--demonstration_seed", type=int, help=f"seed of their choice; default: {DEFAULT_SEED}")
+    add("--system_instruction", metavar="TEXT|FILE", help="what the prompted model reads first")
+    add("--document", nargs="+", metavar="FILE", help="texts that the prompted model reads first")
+    add("--privileged", metavar="COLUMN", help="what the prompted model reads beside the question")
+    add("--privileged_template", metavar="TEXT", help="with {question} and {privileged}")
 
 
 def settings_from_args(args: argparse.Namespace, *, model: str) -> EvalSettings:
@@ -108,24 +115,18 @@ def settings_from_args(args: argparse.Namespace, *, model: str) -> EvalSettings:
         dtype=args.dtype,
         batch_size=_batch_size(args.batch_size),
         seed=args.seed,
-        data=args.data,
-        demonstrations=args.demonstrations,
-        demonstration_seed=args.demonstration_seed,
         enable_thinking=args.enable_thinking,
         model_args=parse_pairs("--model_args", args.model_args),
     )
 
 
-def choose_benchmarks(names: Sequence[str]) -> list[str]:
-    """The benchmarks that `--task` names.
+def specs_from_args(args: argparse.Namespace, tasks: Sequence[str]) -> list[TaskSpec]:
+    """The tasks of a command line, each with what only the teacher reads.
 
     Raises:
-        UserError: one is unknown.
+        UserError: a value cannot be used.
     """
-    for name in names:
-        if name not in BENCHMARKS:
-            raise UserError(f"--task {name!r} is unknown; choose from {', '.join(BENCHMARKS)}.")
-    return list(dict.fromkeys(names))
+    return [TaskSpec.of(args, task=task, num_fewshot=None) for task in dict.fromkeys(tasks)]
 
 
 def _default_backend() -> str:

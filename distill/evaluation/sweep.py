@@ -11,7 +11,7 @@ from distill.evaluation.checkpoints import Checkpoint, find_checkpoints, other_b
 from distill.evaluation.engines import Engine, check_model, open_engine
 from distill.evaluation.measure import Question
 from distill.evaluation.results import ResultsFile
-from distill.evaluation.session import Clock, Session, Subject, prepare_questions, say
+from distill.evaluation.session import Clock, Session, Subject, say
 from distill.evaluation.settings import EvalSettings
 from lm_eval_tasks.errors import UserError
 
@@ -28,20 +28,20 @@ class _Job:
 
 def sweep(
     settings: EvalSettings,
-    benchmarks: Sequence[str],
+    questions: Sequence[Question],
     base_dir: Path,
     conditions: Sequence[str],
-    steps: Sequence[int] | None,
+    steps: Sequence[int | str] | None,
     output: Path,
 ) -> list[str]:
     """Evaluate the checkpoints that `output` does not hold yet; every result is saved as it is there.
 
     Args:
         settings: The base model and how models are asked.
-        benchmarks: Names of benchmarks.
+        questions: What each is asked; see `prepare_questions`.
         base_dir: Holds one folder of checkpoints per condition.
         conditions: Names of those folders.
-        steps: Optimiser steps; None: all that exist.
+        steps: Optimiser steps, or `best`, `last`; None: all that exist.
         output: The results file.
 
     Returns:
@@ -54,7 +54,6 @@ def sweep(
     checkpoints, problems = find_checkpoints(base_dir, conditions, steps)
     if not checkpoints:
         return problems
-    questions = prepare_questions(settings, {name: [0] for name in benchmarks})
     session = Session(settings, file, check_model(settings.model))
     jobs = _open_jobs(session, checkpoints, questions)
     engine = open_engine(settings, [job.checkpoint for job in jobs if job.checkpoint.kind == "adapter"])

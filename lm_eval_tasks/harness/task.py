@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import datasets as hf_datasets
 from lm_eval.api.instance import Instance
@@ -56,12 +56,15 @@ class HarnessSource(Source, Protocol):
         data: Where its rows are, for the record.
         pool_data: Where its demonstrations come from, for the record.
         metrics: Every metric by its name in the results, the primary one first.
-        demonstration_mode: How its demonstrations are chosen unless told otherwise.
     """
 
-    data: str
-    metrics: Mapping[str, Metric]
-    demonstration_mode: Mode
+    @property
+    def data(self) -> str:
+        """See the class."""
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """See the class."""
 
     @property
     def pool_data(self) -> str:
@@ -94,7 +97,7 @@ class IclTask(ConfigurableTask):
         self.options = TaskOptions.from_metadata(self.config.metadata)
         self.source = self.open(dataset_kwargs or {})
         self._context = self.read_context(dataset_kwargs or {})
-        self._mode: Mode = self.options.demonstrations or self.source.demonstration_mode
+        self._mode = cast(Mode, self.options.demonstrations or self.source.demonstration_mode)
         episodes = self.source.evaluation()
         self._check_view(episodes)
         self._episodes = {episode.id: episode for episode in episodes}

@@ -43,6 +43,7 @@ class JsonLinesSource:
         data: The file of the evaluated rows, for the record.
         pool_data: The demonstrations' file, for the record.
         demonstration_mode: They are shown in their file's order.
+        max_new_tokens: Longest answer, where a task file says so.
     """
 
     name: str
@@ -56,6 +57,7 @@ class JsonLinesSource:
     data: str = ""
     pool_data: str = ""
     demonstration_mode: Mode = "listed"
+    max_new_tokens: int | None = None
 
     def train(self) -> list[Episode]:
         """The inputs, labelled or not.
@@ -203,6 +205,7 @@ def open_json_lines(
     tools: Path | str | None = None,
     metric: str | None = None,
     name: str | None = None,
+    max_new_tokens: int | None = None,
 ) -> JsonLinesSource:
     """A source of rows of one's own.
 
@@ -213,6 +216,7 @@ def open_json_lines(
         demonstrations: Solved rows that a prompt may show, in this order.
         tools: A JSON file of tools that all evaluated rows without their own have.
         metric: See `lm_eval_tasks.scoring.named`; default: `exact_match`.
+        max_new_tokens: Longest answer.
         name: As results name it; default: the name of the first file given.
 
     Raises:
@@ -257,6 +261,7 @@ def open_json_lines(
         _evaluated=tuple(_with_tools(row.episode, shared) for row in evaluated),
         data=str(evaluation or path or inputs or ""),
         pool_data=str(demonstrations or ""),
+        max_new_tokens=max_new_tokens,
     )
 
 

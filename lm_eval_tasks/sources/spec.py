@@ -59,7 +59,7 @@ class TaskSpec:
     def of(cls, settings: Any, **changes: Any) -> "TaskSpec":
         """The fields of an object or namespace that has (some of) them by the same names."""
         found = {f.name: getattr(settings, f.name) for f in fields(cls) if hasattr(settings, f.name)}
-        found |= changes
+        found = {name: value for name, value in (found | changes).items() if value is not None}
         return cls(**found | {"document": tuple(found.get("document") or ())})
 
     @property
@@ -163,6 +163,7 @@ def _open_rows(spec: TaskSpec) -> Source:
             tools=files.tools,
             metric=spec.metric or files.metric,
             name=files.name,
+            max_new_tokens=files.max_new_tokens,
         )
     # A file of labelled rows is learnt from; with no other file named, there is nothing to judge.
     return open_json_lines(

@@ -1,0 +1,159 @@
+"""A source's view as a task object of lm-evaluation-harness, and which of its numbers are reported."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lm_eval.api.task import ConfigurableTask
+from lm_eval.tasks import TaskManager
+
+from lm_eval_tasks import TASK_DIR
+from lm_eval_tasks.episodes import Source
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.harness.task import HarnessSource, IclTask
+from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.sources.benchmark import BenchmarkSource
+from lm_eval_tasks.sources.json_lines import JsonLinesSource
+from lm_eval_tasks.sources.lm_eval_single import LmEvalTask
+from lm_eval_tasks.sources.spec import TaskSpec
+
+ROWS_TOKENS = 256
+"""Longest answer to rows of one's own, where nobody says how long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A number that is reported.
+
+    Attributes:
+        name: In results; of a task with several answer filters `metric,filter`.
+        metric: The key of a logged sample.
+        filter: The answer filter whose samples hold it; None: there is one.
+        unit: `row`: right or wrong; `instruction`: a list of verdicts; `score`: a number a row; `total`: only
+            the harness's own aggregate is a number.
+    """
+
+    name: str
+    metric: str
+    filter: str | None = None
+    unit: str = "row"
+
+
+@dataclass(frozen=True, slots=True)
+class HarnessTask:
+    """What `simple_evaluate` is given.
+
+    Attributes:
+        name: Of the task in its results.
+        task: The object.
+        manager: The task manager, without which the harness reads thousands of files.
+        scored: The numbers, the primary one first.
+        logged: Fields of a sample's document that are kept beside its question and target.
+    """
+
+    name: str
+    task: ConfigurableTask
+    manager: TaskManager
+    scored: tuple[Scored, ...]
+    logged: tuple[str, ...] = ()
+
+
+class SourceTask(IclTask):
+    """An opened source as a task, for rows that no YAML file names."""
+
+    def __init__(self, source: HarnessSource, context: Context, config: dict[str, Any]) -> None:
+        """Wrap `source`; `context` is what the view `teacher` adds to a row."""
+        self._given, self._given_context = source, context
+        super().__init__(config)
+
+    def open(self, dataset_kwargs: Any) -> HarnessSource:
+        """The source."""
+        return self._given
+
+    def read_context(self, dataset_kwargs: Any) -> Context:
+        """The context."""
+        return self._given_context
+
+
+def harness_task(
+    member: Source, spec: TaskSpec, context: Context, *, prompted: bool, enable_thinking: bool = False
+) -> HarnessTask:
+    """One view of one task.
+
+    Args:
+        member: A single task; see `Source.members`.
+        spec: How it was named.
+        context: What the prompted view shows; its system text is the caller's to pass on.
+        prompted: The prompted view; else the bare one.
+        enable_thinking: Given to the chat template.
+
+    Raises:
+        UserError: the view cannot be measured.
+    """
+    k = context.num_fewshot if prompted else 0
+    metadata: dict[str, Any] = {
+        "data": spec.data,
+        "demonstrations": spec.mode,
+        "demonstration_seed": spec.demonstration_seed,
+        # The task renders the chat. Given to the engine, it would make lm-eval cut the thinking off, which
+        # our scorers do, keeping the raw text.
+        "enable_thinking": enable_thinking,
+    }
+    if isinstance(member, JsonLinesSource):
+        return _rows_task(member, context, metadata, k, prompted=prompted)
+    if prompted and context.privileged:
+        raise UserError(
+            f"privileged: {member.name} cannot be measured with the answer beside its questions; only rows of one's "
+            "own can."
+        )
+    if isinstance(member, LmEvalTask):
+        return HarnessTask(member.task_name, member.harness_task(k), member.manager, lm_eval_scores(member))
+    assert isinstance(member, BenchmarkSource)
+    name = f"{member.name}_icl_{'fewshot' if k else '0shot'}"
+    manager = TaskManager(include_path=str(TASK_DIR), include_defaults=False, metadata=metadata)
+    task = manager.load([name])["tasks"][name]
+    scored = tuple(Scored(score.name, score.name, unit=score.unit) for score in member.benchmark.scores)
+    return HarnessTask(name, task, manager, scored, member.benchmark.logged)
+
+
+def lm_eval_scores(member: LmEvalTask) -> tuple[Scored, ...]:
+    """The numbers of a task of lm-eval: each metric under each answer filter, those where more is better first."""
+    filters = member.filters
+    found = [
+        Scored(
+            metric.name if len(filters) == 1 else f"{metric.name},{name}",
+            metric.name,
+            name,
+            "row" if metric.binary else "score",
+        )
+        for metric in sorted(member.metrics, key=lambda metric: not metric.higher_is_better)
+        for name in filters
+    ]
+    if not found:
+        raise UserError(f"{member.name} has no metric; a task without one cannot be measured.")
+    return tuple(found)
+
+
+def _rows_task(
+    member: JsonLinesSource, context: Context, metadata: dict[str, Any], k: int, *, prompted: bool
+) -> HarnessTask:
+    own = any(row.teacher_prompt is not None or row.privileged is not None for row in member.evaluation())
+    beside = prompted and (own or context.privileged is not None)
+    config: dict[str, Any] = {
+        "task": member.name,
+        "test_split": "test",
+        "output_type": "generate_until",
+        "doc_to_text": "question",
+        "doc_to_target": "target",
+        "metric_list": [],
+        "generation_kwargs": {
+            "until": [],
+            "do_sample": False,
+            "max_gen_toks": member.max_new_tokens or ROWS_TOKENS,
+        },
+        "num_fewshot": k or None,
+        "metadata": {"version": 1.0, **metadata, "view": "teacher" if beside else "student"},
+    }
+    task = SourceTask(member, context, {key: value for key, value in config.items() if value is not None})
+    unit = "row" if member.metric is None or member.metric.binary else "score"
+    scored = (Scored(member.metric_name, member.metric_name, unit=unit),)
+    return HarnessTask(member.name, task, TaskManager(include_defaults=False), scored, ("reference",))
