@@ -15,29 +15,8 @@ if not __package__:
     # Run as a file: its folder, which Python puts first, has a distill.py that would hide the library.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from datasets import Dataset
-from trl import ModelConfig
-
-from distill.training.config import DataArguments, ICLDistillConfig
-from distill.training.config_files import parse_run
-from distill.training.launch import check_teacher_targets, model_arguments, prepare, run_or_exit, train
-from distill.training.trainer import ICLDistillTrainer
-
-
-def main() -> None:
-    """Train once, as the command line says."""
-    (data_args, model_args, args), settings = parse_run((DataArguments, ModelConfig, ICLDistillConfig))
-    run = prepare(data_args, model_args, args, settings)
-    check_teacher_targets(run)
-    trainer = ICLDistillTrainer(
-        args=run.args,
-        train_dataset=Dataset.from_list(run.data.train),
-        teacher_prefixes=run.data.train_prefixes,
-        teacher_max_length=data_args.teacher_max_length,
-        **model_arguments(run),
-    )
-    train(trainer, run)
-
+from distill.training.launch import run_or_exit
+from distill.training.recipes import train_distill
 
 if __name__ == "__main__":
-    run_or_exit(main)
+    run_or_exit(train_distill)

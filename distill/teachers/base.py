@@ -9,12 +9,16 @@ from torch import nn
 from transformers import GenerationConfig, PreTrainedModel
 
 from distill.encoding.collator import Batch, predicting
+from distill.encoding.prefixes import covered, find_prefixes
 from distill.model.output_head import head_of, hidden_states
 from distill.model.packed_attention import Line, lay_out, line_inputs, use_rows_attention
 from distill.model.prefix_cache import SharedPrefix
 from distill.model.sampling import sample
 from distill.model.sharding import is_sharded, most_of
 from distill.objectives.chunked import HiddenTargets
+
+_NEARLY = 0.9
+"""Share of the tokens that prompts' own prefixes would save, from which others are good enough."""
 
 
 class Teacher:
@@ -51,14 +55,15 @@ class Teacher:
         if shared_prefix:
             use_rows_attention(model)
 
-    def with_prefixes(self, prefixes: Sequence[Sequence[int]]) -> "Teacher":
-        """The same teacher for prompts that begin otherwise; itself, if they begin alike."""
-        if [list(ids) for ids in prefixes] == self._prefix_ids:
+    def serving(self, prompts: Sequence[Sequence[int]]) -> "Teacher":
+        """The same teacher for other prompts; itself, if its prefixes serve them about as well as theirs."""
+        own = find_prefixes(prompts)
+        if covered(prompts, self._prefix_ids) >= _NEARLY * covered(prompts, own):
             return self
         return Teacher(
             self.model,
             self.head,
-            prefixes=prefixes,
+            prefixes=own,
             active=self._active,
             shared_prefix=self._shared_prefix,
         )

@@ -56,6 +56,13 @@ class DataArguments:
             "training and at every checkpoint; 0: not measured."
         },
     )
+    early_stop: int = field(
+        default=0,
+        metadata={
+            "help": "End training after so many checkpoints in a row without a lower held-out divergence; 0: "
+            "never."
+        },
+    )
 
     def __post_init__(self) -> None:
         """Check values that no later step could explain as well."""
@@ -78,6 +85,13 @@ class DataArguments:
         _check(self.demonstration_sets > 0, "demonstration_sets", self.demonstration_sets, "give 1 or more")
         _check(self.num_fewshot >= 0, "num_fewshot", self.num_fewshot, "give 0 or more")
         _check(self.eval_rows >= 0, "eval_rows", self.eval_rows, "give 0 or more")
+        _check(self.early_stop >= 0, "early_stop", self.early_stop, "give 0 or more")
+        _check(
+            self.early_stop == 0 or self.eval_rows > 0,
+            "early_stop",
+            self.early_stop,
+            "it needs a held-out divergence, and eval_rows is 0",
+        )
         for name in ("teacher_max_length", "max_train_rows"):
             value = getattr(self, name)
             _check(value is None or value > 0, name, value, "give a positive number or leave it out")

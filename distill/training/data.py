@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from transformers import PreTrainedTokenizerBase
 
-from distill.encoding.prefixes import common_prefix
 from distill.encoding.token_rows import Budgets, Row, build_rows
 from distill.training.config import DataArguments
 from lm_eval_tasks.episodes import Episode, fingerprint
@@ -29,15 +28,11 @@ class TrainingData:
         train: Training rows.
         held_out: Rows of the training split that are never trained on; their teacher reads the real few-shot
             prompt, whatever control the training's teacher reads.
-        train_prefixes: Tokens that the training rows' teacher prompts begin with, one entry per fixed set.
-        held_out_prefixes: The same of the held-out rows.
         record: Source, fingerprints, demonstrations and counts, ready for JSON.
     """
 
     train: list[Row]
     held_out: list[Row]
-    train_prefixes: list[list[int]]
-    held_out_prefixes: list[list[int]]
     record: dict[str, Any]
 
 
@@ -93,8 +88,7 @@ def load_training_data(
         "train": asdict(counts),
         "held_out": asdict(held_out_counts),
     }
-    same_prompts = len(pickers) == 1 and (pickers[0].pool, pickers[0].mode) == (few_shot.pool, few_shot.mode)
-    return TrainingData(train, held_out, *_both_prefixes(train, held_out, len(pickers), same_prompts), record)
+    return TrainingData(train, held_out, record)
 
 
 def _few_shot(args: DataArguments, first: DemonstrationPicker, pool: list[Episode]) -> DemonstrationPicker:
@@ -128,16 +122,6 @@ def _split(args: DataArguments, candidates: list[Episode], seed: int) -> tuple[l
     return order[: args.eval_rows], order[args.eval_rows :]
 
 
-def _both_prefixes(
-    train: list[Row], held_out: list[Row], sets: int, same_prompts: bool
-) -> tuple[list[list[int]], list[list[int]]]:
-    """Prefixes of the training and of the held-out rows; one serves both where the prompts are the same."""
-    if same_prompts:
-        shared = _prefixes([*train, *held_out], 1)
-        return shared, shared
-    return _prefixes(train, sets), _prefixes(held_out, 1)
-
-
 def _pickers(args: DataArguments, pool: list[Episode]) -> list[DemonstrationPicker]:
     """One picker per fixed set."""
     other = args.demonstrations_from
@@ -158,14 +142,3 @@ def _fixed_ids(pickers: Sequence[DemonstrationPicker]) -> list[list[str]] | None
     if pickers[0].mode in ("per_example", "zero"):
         return None
     return [[example.id for example in picker.fixed] for picker in pickers]
-
-
-def _prefixes(rows: Sequence[Row], sets: int) -> list[list[int]]:
-    """What each set's prompts begin with; those with fewer demonstrations than most share less of it."""
-    prefixes = []
-    for index in range(sets):
-        members = [row for row in rows if _set_of(row["id"], sets) == index]
-        most = max((row["demonstrations"] for row in members), default=0)
-        prompts = [row["teacher_prompt_ids"] for row in members if row["demonstrations"] == most]
-        prefixes.append(common_prefix(prompts) if prompts else [])
-    return prefixes

@@ -6,7 +6,7 @@ SFT and distillation are measured by the same code on the same rows, before trai
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -151,8 +151,25 @@ class _Trainer(Protocol):
 class DivergenceCallback(TrainerCallback):
     """Measures before the first step and with every checkpoint; logs, and keeps `divergence.json`."""
 
-    def __init__(self, trainer: _Trainer, meter: DivergenceMeter, head: nn.Module, output_dir: str) -> None:
-        """Attach to a trainer; `head` is the student's vocabulary projection."""
+    def __init__(
+        self,
+        trainer: _Trainer,
+        meter: DivergenceMeter,
+        head: nn.Module,
+        output_dir: str,
+        *,
+        early_stop: int = 0,
+    ) -> None:
+        """Attach to a trainer.
+
+        Args:
+            trainer: Whose student is measured.
+            meter: Measures.
+            head: The student's vocabulary projection.
+            output_dir: Where `divergence.json` goes.
+            early_stop: Training ends after so many measurements in a row without a new lowest; 0: never.
+        """
+        self._early_stop = early_stop
         self._trainer = trainer
         self._meter = meter
         self._head = head
@@ -171,11 +188,14 @@ class DivergenceCallback(TrainerCallback):
         """Measure where a checkpoint is about to be saved, so that its log holds the figure."""
         if control.should_save:
             should_log = control.should_log
-            self._record(state)
+            steps = self._record(state)
+            if self._early_stop and _without_progress(steps) >= self._early_stop:
+                control.should_training_stop = True
             # Logging the figure counts as logging the step; the loss is still to come.
             control.should_log = should_log
 
-    def _record(self, state: TrainerState, fresh: bool = False) -> None:
+    def _record(self, state: TrainerState, fresh: bool = False) -> dict[str, Any]:
+        """Measure, log and keep; what all steps so far measured."""
         accelerator = self._trainer.accelerator
         measured = self._meter.measure(self._trainer.model, self._head, accelerator)
         training = self._trainer.model.training
@@ -183,11 +203,13 @@ class DivergenceCallback(TrainerCallback):
         self._trainer.model.eval()
         self._trainer.log({f"eval_{name}": value for name, value in measured.items()})
         self._trainer.model.train(training)
+        # Every process reads before one writes: they must agree on when to stop.
+        steps = {} if fresh else self._earlier(state.global_step)
+        steps |= {str(state.global_step): measured}
+        accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            steps = {} if fresh else self._earlier(state.global_step)
-            write_json(
-                self._path, {"metric": "kl_teacher", "steps": steps | {str(state.global_step): measured}}
-            )
+            write_json(self._path, {"metric": "kl_teacher", "steps": steps})
+        return steps
 
     def _earlier(self, step: int) -> dict[str, Any]:
         """What earlier steps measured; a resumed run measures later ones again."""
@@ -195,3 +217,19 @@ class DivergenceCallback(TrainerCallback):
             return {}
         steps = json.loads(self._path.read_text(encoding="utf-8"))["steps"]
         return {name: value for name, value in steps.items() if int(name) < step}
+
+
+def best_step(output_dir: Path) -> int | None:
+    """The step of a run whose held-out divergence is lowest; None where none was measured after the start."""
+    path = output_dir / FILE
+    if not path.is_file():
+        return None
+    steps = json.loads(path.read_text(encoding="utf-8"))["steps"]
+    trained = {int(step): measured["kl_teacher"] for step, measured in steps.items() if int(step) > 0}
+    return min(trained, key=lambda step: (trained[step], step), default=None)
+
+
+def _without_progress(steps: Mapping[str, Mapping[str, float]]) -> int:
+    """How many measurements in a row have not been lower than all before."""
+    values = [steps[step]["kl_teacher"] for step in sorted(steps, key=int)]
+    return len(values) - 1 - values.index(min(values))

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, TrainerCallback
 from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from distill.encoding.collator import DistillCollator
+from distill.encoding.prefixes import find_prefixes
 from distill.model.demo_model import resolve_model
 from distill.model.output_head import check_head
 from distill.teachers.base import Teacher
@@ -29,6 +30,8 @@ from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text
 
 SETTINGS_FILE = "run_config.yaml"
+FINISHED_FILE = "finished.json"
+"""What a training leaves when it has come to its end: its last step."""
 
 
 def run_or_exit(main: Callable[[], None]) -> None:
@@ -141,6 +144,7 @@ def train(trainer: SFTTrainer, run: Run) -> None:
         provenance.check_same_run(record, Path(checkpoint).parent / provenance.FILE)
     with clear_storage_errors(output_dir):
         if trainer.is_world_process_zero():
+            (output_dir / FINISHED_FILE).unlink(missing_ok=True)
             # A plain dump keeps settings readable by the next run's --config.
             write_text(output_dir / SETTINGS_FILE, yaml.safe_dump(run.settings, sort_keys=False))
             write_json(output_dir / provenance.FILE, record)
@@ -155,8 +159,15 @@ def train(trainer: SFTTrainer, run: Run) -> None:
     else:
         with clear_storage_errors(output_dir):
             trainer.train(resume_from_checkpoint=checkpoint)
+    if trainer.is_world_process_zero():
+        write_json(output_dir / FINISHED_FILE, {"step": trainer.state.global_step or run.args.max_steps})
     if run.args.push_to_hub:
         trainer.push_to_hub()
+
+
+def has_finished(output_dir: Path) -> bool:
+    """Whether a training into this folder has come to its end."""
+    return (output_dir / FINISHED_FILE).is_file()
 
 
 class RowCountsCallback(TrainerCallback):
@@ -180,19 +191,20 @@ class RowCountsCallback(TrainerCallback):
 
 def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
     head = check_head(trainer.model)
-    prefixes = run.data.held_out_prefixes
+    prompts = [row["teacher_prompt_ids"] for row in run.data.held_out]
     live = trainer.teacher if isinstance(trainer, ICLDistillTrainer) else None
     if isinstance(live, Teacher) and run.args.teacher == "self":
-        teacher = live.with_prefixes(prefixes)
+        teacher = live.serving(prompts)
     else:
-        teacher = self_teacher(trainer.model, head, prefixes=prefixes, device=run.args.device)
+        teacher = self_teacher(trainer.model, head, prefixes=find_prefixes(prompts), device=run.args.device)
     meter = DivergenceMeter(
         run.data.held_out,
         DistillCollator.of(run.tokenizer),
         teacher,
         batch_size=run.args.per_device_eval_batch_size,
     )
-    return DivergenceCallback(trainer, meter, head, run.args.output_dir)
+    patience = run.data_args.early_stop
+    return DivergenceCallback(trainer, meter, head, run.args.output_dir, early_stop=patience)
 
 
 def _provenance(run: Run, trainer: SFTTrainer) -> dict[str, Any]:

@@ -1,21 +1,27 @@
 """`ICLDistillTrainer`: TRL's `SFTTrainer` with a teacher that reads demonstrations."""
 
+import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from datasets import Dataset
 from torch import nn
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import SFTTrainer
 from trl.models import unwrap_model_for_generation
 
 from distill.encoding.collator import IGNORED, Batch, DistillCollator, assert_aligned
+from distill.encoding.prefixes import find_prefixes
+from distill.encoding.token_rows import Budgets
 from distill.model.demo_model import resolve_model
 from distill.model.forward import answer_states, line_config
 from distill.model.output_head import check_head, head_of
@@ -28,14 +34,19 @@ from distill.teachers.cached.batch import CachedTeacher
 from distill.teachers.cached.store import TargetStore
 from distill.teachers.models import MovingAverage, model_teacher, self_teacher
 from distill.training.answer_writers import build_on_policy
+from distill.training.columns import token_rows
 from distill.training.config import ICLDistillConfig
+from lm_eval_tasks.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 class ICLDistillTrainer(SFTTrainer):
     """Trains a student without demonstrations to predict as a teacher that reads them.
 
-    `train_dataset` holds rows of `distill.encoding.token_rows.Row`. Everything else is SFTTrainer's: PEFT,
-    accelerate, callbacks, checkpoints, `report_to`, `push_to_hub`.
+    `train_dataset` has the columns of `distill.training.columns`: `prompt`, `completion`, `teacher_prompt`;
+    text, messages or token ids. Everything else is SFTTrainer's: PEFT, accelerate, callbacks, checkpoints,
+    `report_to`, `push_to_hub`.
     """
 
     # The loss is divided by the answer tokens of the whole accumulated batch.
@@ -45,10 +56,11 @@ class ICLDistillTrainer(SFTTrainer):
     def __init__(
         self,
         model: Any,
-        args: ICLDistillConfig,
+        args: ICLDistillConfig | None = None,
         *,
-        processing_class: PreTrainedTokenizerBase,
-        teacher_prefixes: Sequence[Sequence[int]] = (),
+        train_dataset: Dataset,
+        eval_dataset: Dataset | dict[str, Dataset] | None = None,
+        processing_class: PreTrainedTokenizerBase | None = None,
         teacher_max_length: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -56,19 +68,37 @@ class ICLDistillTrainer(SFTTrainer):
 
         Args:
             model: As SFTTrainer's: a name, a folder, or a model.
-            args: The configuration.
-            processing_class: The tokenizer that the rows were made with.
-            teacher_prefixes: What the teacher prompts begin with, one entry per fixed set of demonstrations;
-                each is run once when `shared_prefix` is on.
-            teacher_max_length: Token budget of the teacher's prompt and a generated answer.
-            kwargs: Passed to SFTTrainer, such as `train_dataset`, `peft_config` and `callbacks`.
+            args: The configuration; default: that of the published recipe.
+            train_dataset: Rows to learn from; those that exceed a budget are left out, with a warning.
+            eval_dataset: Rows of the same columns, or several sets of them by name.
+            processing_class: The tokenizer; default: the model's own.
+            teacher_max_length: Token budget of the teacher's prompt and answer; None: none.
+            kwargs: Passed to SFTTrainer, such as `peft_config` and `callbacks`.
+
+        Raises:
+            UserError: a data set lacks a column, or no row of it fits.
         """
+        name = model if isinstance(model, str) else model.config.name_or_path
+        if args is None:
+            args = ICLDistillConfig(f"{Path(name).name}-ICLDistill")
+        if processing_class is None:
+            processing_class = AutoTokenizer.from_pretrained(name)
+        sets = {"train_dataset": train_dataset} | _named(eval_dataset)
+        budgets = Budgets(args.max_length, teacher_max_length)
+        with PartialState().local_main_process_first():
+            rows = {
+                set_name: _fitting(each, processing_class, budgets, set_name, args.dataset_num_proc)
+                for set_name, each in sets.items()
+            }
+        train_dataset = rows.pop("train_dataset")
         store = TargetStore(args.teacher_targets) if args.teacher_targets else None
         if store is not None:
             store.check_objective(args.objective)
         super().__init__(
             model,
             args,
+            train_dataset=train_dataset,
+            eval_dataset=_as_given(rows, eval_dataset),
             processing_class=processing_class,
             data_collator=DistillCollator.of(processing_class, store.batch if store is not None else None),
             **kwargs,
@@ -80,7 +110,7 @@ class ICLDistillTrainer(SFTTrainer):
         check_supported(args.teacher, bool(args.teacher_targets), self.head, self.is_fsdp_enabled)
         self.objective = args.build_objective()
         self.average: MovingAverage | None = None
-        self.teacher = self._build_teacher(teacher_prefixes)
+        self.teacher = self._build_teacher(train_dataset)
         self._sums: dict[str, dict[str, torch.Tensor]] = {"train": {}, "eval": {}}
         self._training_seconds = 0.0
         self.on_policy: OnPolicy | None = None
@@ -93,7 +123,7 @@ class ICLDistillTrainer(SFTTrainer):
                 self.model,
                 self._open_student,
                 self.teacher,
-                turn_end=self.train_dataset[0]["completion_ids"][-1] if self.train_dataset else None,
+                turn_end=train_dataset[0]["completion_ids"][-1],
                 teacher_max_length=teacher_max_length,
             )
 
@@ -104,10 +134,12 @@ class ICLDistillTrainer(SFTTrainer):
             gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
         )
 
-    def _build_teacher(self, prefixes: Sequence[Sequence[int]]) -> Teacher | CachedTeacher:
+    def _build_teacher(self, rows: Dataset) -> Teacher | CachedTeacher:
         if self.args.teacher_targets:
             return CachedTeacher()
-        options = {"prefixes": prefixes, "shared_prefix": self.args.shared_prefix}
+        options: dict[str, Any] = {"prefixes": [], "shared_prefix": self.args.shared_prefix}
+        if self.args.shared_prefix:
+            options["prefixes"] = find_prefixes(rows["teacher_prompt_ids"])
         if self.args.teacher == "self":
             return self_teacher(self.model, self.head, device=self.args.device, **options)
         if self.args.teacher == "model":
@@ -232,3 +264,34 @@ class ICLDistillTrainer(SFTTrainer):
             if self.on_policy is not None:
                 means |= generation_means(values)
         return means
+
+
+def _named(eval_dataset: Dataset | Mapping[str, Dataset] | None) -> dict[str, Dataset]:
+    """The evaluation's data sets by the names that messages use."""
+    if eval_dataset is None:
+        return {}
+    if isinstance(eval_dataset, Mapping):
+        return {f"eval_dataset[{name}]": each for name, each in eval_dataset.items()}
+    return {"eval_dataset": eval_dataset}
+
+
+def _as_given(
+    rows: Mapping[str, Dataset], eval_dataset: Dataset | Mapping[str, Dataset] | None
+) -> Dataset | dict[str, Dataset] | None:
+    """The tokenised rows in the shape in which `eval_dataset` was given."""
+    if isinstance(eval_dataset, Mapping):
+        return dict(zip(eval_dataset, rows.values(), strict=True))
+    return next(iter(rows.values()), None)
+
+
+def _fitting(
+    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, budgets: Budgets, name: str, num_proc: int | None
+) -> Dataset:
+    if not isinstance(dataset, Dataset):
+        raise UserError(f"{name} must be a datasets.Dataset, not {type(dataset).__name__}.")
+    rows, dropped = token_rows(dataset, tokenizer, budgets=budgets, name=name, num_proc=num_proc)
+    if dropped:
+        logger.warning(
+            "%s: %d of %d rows exceed a token budget and are left out", name, dropped, len(dataset)
+        )
+    return rows

@@ -29,7 +29,6 @@ def make_trainer(make_model, make_tokenizer, data, tmp_path):
             model or make_model(),
             ICLDistillConfig(**defaults | settings),
             processing_class=make_tokenizer("chatml"),
-            teacher_prefixes=data.train_prefixes,
             train_dataset=Dataset.from_list(rows or data.train),
             peft_config=peft if lora else None,
         )

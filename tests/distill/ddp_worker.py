@@ -39,7 +39,6 @@ def one_step(folder, rows, output_dir, *, per_device, accumulation, lora):
         LlamaForCausalLM.from_pretrained(folder),
         args,
         processing_class=AutoTokenizer.from_pretrained(folder),
-        teacher_prefixes=[rows[0]["teacher_prompt_ids"][:100]],
         train_dataset=Dataset.from_list(rows),
         peft_config=peft if lora else None,
     )

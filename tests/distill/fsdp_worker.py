@@ -39,7 +39,6 @@ def three_steps(folder, rows, output_dir, *, lora, teacher="self"):
         folder,
         args,
         processing_class=AutoTokenizer.from_pretrained(folder),
-        teacher_prefixes=[row["teacher_prompt_ids"][:100] for row in (rows[0], rows[3])],
         train_dataset=Dataset.from_list(rows),
         peft_config=LoraConfig(r=4, lora_dropout=0.0, target_modules=["q_proj"]) if lora else None,
     )

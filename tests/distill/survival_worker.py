@@ -47,7 +47,6 @@ def main(model, output_dir, moment, lora):
     trainer = ICLDistillTrainer(
         args=args,
         train_dataset=Dataset.from_list(run.data.train),
-        teacher_prefixes=run.data.train_prefixes,
         **model_arguments(run),
     )
     trainer.add_callback(Moments(moment))

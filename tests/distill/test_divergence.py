@@ -1,14 +1,23 @@
+import json
+
 import pytest
 import torch
 from accelerate import Accelerator
 from peft import LoraConfig, get_peft_model
 
 from distill.encoding.collator import DistillCollator, predicting
+from distill.encoding.prefixes import prefixes_of
 from distill.model.output_head import check_head
 from distill.teachers.models import self_teacher
 from distill.training.config import DataArguments
 from distill.training.data import load_training_data
-from distill.training.held_out import MEASURED, DivergenceMeter
+from distill.training.held_out import (
+    MEASURED,
+    DivergenceCallback,
+    DivergenceMeter,
+    _without_progress,
+    best_step,
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +51,7 @@ def test_it_measures_what_it_says(make_model, tokenizer, data, batch_size):
         "teacher_entropy": -(few_shot.exp() * few_shot).sum(-1).mean(),
     }
     head = check_head(model)
-    teacher = self_teacher(model, head, prefixes=data.held_out_prefixes)
+    teacher = self_teacher(model, head, prefixes=prefixes_of(data.held_out))
     meter = DivergenceMeter(data.held_out, DistillCollator.of(tokenizer), teacher, batch_size=batch_size)
     for _ in range(2):
         measured = meter.measure(model, head, Accelerator(cpu=True))
@@ -54,8 +63,50 @@ def test_it_measures_what_it_says(make_model, tokenizer, data, batch_size):
 def test_the_untrained_student_is_the_zero_shot_teacher(make_model, tokenizer, data):
     model = make_model()
     head = check_head(model)
-    teacher = self_teacher(model, head, prefixes=data.held_out_prefixes)
+    teacher = self_teacher(model, head, prefixes=prefixes_of(data.held_out))
     meter = DivergenceMeter(data.held_out, DistillCollator.of(tokenizer), teacher, batch_size=3)
     measured = meter.measure(model, head, Accelerator(cpu=True))
     assert measured["kl_zero_shot"] == pytest.approx(0, abs=1e-6)
     assert measured["kl_teacher"] > 0.01
+
+
+def steps_of(*values):
+    return {str(10 * i): {"kl_teacher": value} for i, value in enumerate(values)}
+
+
+@pytest.mark.parametrize(
+    ("values", "waited"),
+    [
+        ((1.0,), 0),
+        ((1.0, 0.5), 0),
+        ((1.0, 0.5, 0.5), 1),
+        ((1.0, 0.5, 0.6, 0.7), 2),
+        ((1.0, 0.5, 0.6, 0.4), 0),
+    ],
+)
+def test_progress_is_a_new_lowest_divergence(values, waited):
+    assert _without_progress(steps_of(*values)) == waited
+
+
+def test_the_best_step_is_the_lowest_after_training_began(tmp_path):
+    assert best_step(tmp_path) is None
+    for values, best in [((0.1, 0.5), 10), ((1.0, 0.4, 0.2, 0.3), 20), ((1.0, 0.2, 0.2), 10)]:
+        (tmp_path / "divergence.json").write_text(json.dumps({"steps": steps_of(*values)}))
+        assert best_step(tmp_path) == best
+
+
+def test_training_ends_where_the_divergence_no_longer_falls(make_trainer, data, tmp_path):
+    """A learning rate that is far too high: the divergence rises from the first step on."""
+    trainer = make_trainer(max_steps=9, save_strategy="steps", save_steps=1, learning_rate=5.0)
+    head = check_head(trainer.model)
+    meter = DivergenceMeter(
+        data.held_out,
+        DistillCollator.of(trainer.processing_class),
+        self_teacher(trainer.model, head, prefixes=[]),
+        batch_size=5,
+    )
+    trainer.add_callback(DivergenceCallback(trainer, meter, head, str(tmp_path), early_stop=2))
+    trainer.train()
+    assert trainer.state.global_step < 9
+    steps = json.loads((tmp_path / "divergence.json").read_text())["steps"]
+    assert _without_progress(steps) == 2

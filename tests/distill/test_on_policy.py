@@ -11,6 +11,7 @@ import torch
 from transformers import TrainerCallback
 
 from distill.encoding.collator import DistillCollator, predicting
+from distill.encoding.prefixes import prefixes_of
 from distill.encoding.token_rows import Budgets
 from distill.model.prefix_cache import SharedPrefix
 from distill.model.sampling import sample, sampling_config, seeded
@@ -172,13 +173,13 @@ def test_an_answer_does_not_depend_on_padding_or_on_the_kept_prefix(make_model, 
     assert len({len(prompt) for prompt in prompts}) > 1
     assert sample(model, prompts, config) == alone
     with torch.no_grad():
-        prefix = SharedPrefix.build(model, data.train_prefixes[0], torch.device("cpu"))
+        prefix = SharedPrefix.build(model, prefixes_of(data.train)[0], torch.device("cpu"))
     before = [layer.keys.clone() for layer in prefix.cache.layers]
     assert sample(model, prompts, config, prefix) == alone
     assert all(torch.equal(layer.keys, keys) for layer, keys in zip(prefix.cache.layers, before, strict=True))
     # A prompt that begins otherwise is read whole.
     assert sample(model, [*prompts[:1], data.train[1]["prompt_ids"]], config, prefix)[0] == alone[0]
-    teacher = Teacher(model, model.get_output_embeddings(), prefixes=data.train_prefixes)
+    teacher = Teacher(model, model.get_output_embeddings(), prefixes=prefixes_of(data.train))
     assert teacher.sampled(prompts, config) == alone
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from distill.encoding.encode import encode_prompt
+from distill.encoding.prefixes import prefixes_of
 from distill.encoding.token_rows import Budgets, build_rows
 from distill.training.config import DataArguments
 from distill.training.data import load_training_data
@@ -79,7 +80,7 @@ def test_the_teacher_reads_what_the_few_shot_task_shows(tokenizer):
     question = open_source("gsm8k", data="sample").evaluation()[0]
     shown = DemonstrationPicker(pool, 3).pick(question)
     prompt = encode_prompt(tokenizer, build_messages(question, shown))
-    assert prompt[: len(data.train_prefixes[0])] == data.train_prefixes[0]
+    assert prompt[: len(prefixes_of(data.train)[0])] == prefixes_of(data.train)[0]
     assert data.record["demonstration_ids"] == [[example.id for example in shown]]
 
 

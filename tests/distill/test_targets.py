@@ -124,7 +124,7 @@ def test_a_shard_gives_back_what_was_written(store):
 def test_a_batch_is_aligned_in_any_order(store):
     stored, rows, found = store
     for order in ([2, 0, 1], [1], [0, 2]):
-        batch = DistillCollator(0, stored)([rows[i] for i in order])
+        batch = DistillCollator(0, stored.batch)([rows[i] for i in order])
         for name in ("indices", "log_probs", "tail_mass", "log_normalizer"):
             expected = np.concatenate([getattr(found[i], name) for i in order])
             assert batch[f"target_{name}"].tolist() == expected.tolist(), name

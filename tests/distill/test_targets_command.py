@@ -57,7 +57,6 @@ def trained(model, output_dir, **changes):
     trainer = ICLDistillTrainer(
         args=run.args,
         train_dataset=Dataset.from_list(run.data.train),
-        teacher_prefixes=run.data.train_prefixes,
         **model_arguments(run),
     )
     train(trainer, run)
@@ -109,7 +108,6 @@ def test_no_teacher_runs_and_none_need_exist(sharp_dir, tmp_path):
     trainer = ICLDistillTrainer(
         args=run.args,
         train_dataset=Dataset.from_list(run.data.train),
-        teacher_prefixes=run.data.train_prefixes,
         **model_arguments(run),
     )
     passes = []

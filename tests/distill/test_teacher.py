@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from distill.encoding.collator import DistillCollator, predicting
-from distill.encoding.prefixes import common_prefix
+from distill.encoding.prefixes import common_prefix, prefixes_of
 from distill.model import packed_attention as lines
 from distill.model.output_head import check_head
 from distill.teachers.base import Teacher
@@ -62,8 +62,8 @@ def model(request, make_model):
 @pytest.mark.parametrize("line_tokens", [1, 10_000])
 def test_shared_prefix_equals_the_uncached_forward(model, data, batch, line_tokens, monkeypatch):
     monkeypatch.setattr(lines.lay_out, "__kwdefaults__", {"line_tokens": line_tokens})
-    assert len(data.train_prefixes[0]) > 300
-    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
+    assert len(prefixes_of(data.train)[0]) > 300
+    teacher = Teacher(model, check_head(model), prefixes=prefixes_of(data.train))
     expected = uncached(model, batch)
     for _ in range(2):  # the second time the cache must be as it was
         found = logits_of(teacher, batch)
@@ -73,19 +73,19 @@ def test_shared_prefix_equals_the_uncached_forward(model, data, batch, line_toke
 
 def test_without_sharing_it_equals_too(make_model, data, batch):
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes, shared_prefix=False)
+    teacher = Teacher(model, check_head(model), prefixes=prefixes_of(data.train), shared_prefix=False)
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
 
 
 def test_dropping_the_position_offset_is_noticed(make_model, data, batch, monkeypatch):
     def shifted(*args, **kwargs):
         for line in original(*args, **kwargs):
-            yield dataclasses.replace(line, position_ids=line.position_ids - len(data.train_prefixes[0]))
+            yield dataclasses.replace(line, position_ids=line.position_ids - len(prefixes_of(data.train)[0]))
 
     original = lines.lay_out
     monkeypatch.setattr("distill.teachers.base.lay_out", shifted)
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
+    teacher = Teacher(model, check_head(model), prefixes=prefixes_of(data.train))
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() > 0.05
 
 
@@ -103,7 +103,7 @@ def test_rows_that_share_less_of_the_prefix_are_right_too(make_model, make_token
     assert 0 < counts["rows_with_fewer_demonstrations"] < counts["rows"]
     batch = DistillCollator.of(tokenizer)(data.train)
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
+    teacher = Teacher(model, check_head(model), prefixes=prefixes_of(data.train))
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
 
 
@@ -117,7 +117,7 @@ def test_prompts_without_common_demonstrations(make_model, make_tokenizer, mode)
     data = load_training_data(args, make_tokenizer("llama3"), max_length=None, seed=0)
     batch = DistillCollator.of(make_tokenizer("llama3"))(data.train)
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
+    teacher = Teacher(model, check_head(model), prefixes=prefixes_of(data.train))
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
 
 
@@ -128,7 +128,7 @@ def test_the_adapter_is_off_for_the_teacher_only(make_model, data, batch):
         model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
     )
     peft.train()
-    teacher = self_teacher(peft, check_head(peft), prefixes=data.train_prefixes)
+    teacher = self_teacher(peft, check_head(peft), prefixes=prefixes_of(data.train))
     assert teacher.model is peft
     assert (logits_of(teacher, batch) - expected).abs().max() < TOLERANCE
     assert peft.training
@@ -138,7 +138,7 @@ def test_the_adapter_is_off_for_the_teacher_only(make_model, data, batch):
 
 def test_full_fine_tuning_gets_a_frozen_copy(make_model, data, batch):
     model = make_model()
-    teacher = self_teacher(model, check_head(model), prefixes=data.train_prefixes)
+    teacher = self_teacher(model, check_head(model), prefixes=prefixes_of(data.train))
     before = logits_of(teacher, batch)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -159,11 +159,11 @@ def test_each_row_finds_the_fixed_set_it_begins_with(make_model, make_tokenizer)
         benchmark="gsm8k", data="sample", num_fewshot=2, demonstration_sets=3, eval_rows=0, max_train_rows=8
     )
     data = load_training_data(args, make_tokenizer("chatml"), max_length=None, seed=0)
-    assert len({tuple(prefix) for prefix in data.train_prefixes}) == 3
-    assert min(map(len, data.train_prefixes)) > 100
+    assert len({tuple(prefix) for prefix in prefixes_of(data.train)}) == 3
+    assert min(map(len, prefixes_of(data.train))) > 100
     batch = DistillCollator.of(make_tokenizer("chatml"))(data.train)
     model = make_model()
-    teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
+    teacher = Teacher(model, check_head(model), prefixes=prefixes_of(data.train))
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() < TOLERANCE
 
 
@@ -188,7 +188,7 @@ def test_another_model_teaches_if_it_has_the_vocabulary(make_model, make_tokeniz
     other, student, tokenizer = make_model(seed=5), make_model(), make_tokenizer("qwen3")
     other.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    teacher = model_teacher(str(tmp_path), student, tokenizer, prefixes=data.train_prefixes)
+    teacher = model_teacher(str(tmp_path), student, tokenizer, prefixes=prefixes_of(data.train))
     assert (logits_of(teacher, batch) - uncached(other, batch)).abs().max() < TOLERANCE
     tokenizer.add_tokens(["<another>"])
     with pytest.raises(UserError, match=r"another vocabulary \(600 tokens.*601 tokens"):

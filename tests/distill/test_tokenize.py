@@ -71,3 +71,37 @@ def test_a_template_that_alters_answers_is_refused(make_tokenizer):
 def test_a_template_without_end_of_turn_gets_the_eos_token(make_tokenizer):
     tokenizer = make_tokenizer("{% for message in messages %}{{ message['content'] }}\n{% endfor %}")
     assert render_answer(tokenizer, MESSAGES, COMPLETION) == f"{COMPLETION}<|im_end|>"
+
+
+@pytest.mark.parametrize("template", END_OF_TURN)
+@pytest.mark.parametrize("answer", ["i", "m", "im", "end", "|", "_", "turn", "t", "eot", "think", "n"])
+def test_short_answers_that_stand_in_the_end_of_turn_as_well_stay_whole(template, answer, make_tokenizer):
+    tokenizer = make_tokenizer(template)
+    assert render_answer(tokenizer, MESSAGES, answer) == answer + END_OF_TURN[template]
+
+
+def test_a_text_prompt_is_read_as_it_stands_and_its_answer_ends_with_eos(make_tokenizer):
+    tokenizer = make_tokenizer("chatml")
+    assert render_prompt(tokenizer, "Q: 1 + 1\nA:") == "Q: 1 + 1\nA:"
+    assert render_answer(tokenizer, "Q: 1 + 1\nA:", " 2") == " 2<|im_end|>"
+
+
+@pytest.mark.parametrize("template", ["chatml", "llama3", "gemma"])
+def test_an_answer_that_was_begun_is_gone_on_with(template, make_tokenizer, make_model):
+    tokenizer = make_tokenizer(template)
+    begun = [*MESSAGES, {"role": "assistant", "content": "The answer is"}]
+    lm = HFLM(pretrained=make_model(), tokenizer=tokenizer, device="cpu")
+    assert render_prompt(tokenizer, begun) == lm.apply_chat_template(begun, add_generation_prompt=False)
+    assert render_answer(tokenizer, begun, " 18.") == f" 18.{END_OF_TURN[template]}"
+
+
+def test_tools_reach_the_template(make_tokenizer):
+    tokenizer = make_tokenizer("qwen3")
+    tool = {
+        "type": "function",
+        "function": {"name": "weather", "description": "Of a town.", "parameters": {}},
+    }
+    with_tools = render_prompt(tokenizer, MESSAGES, tools=[tool])
+    assert '"weather"' in with_tools
+    assert '"weather"' not in render_prompt(tokenizer, MESSAGES)
+    assert render_answer(tokenizer, MESSAGES, COMPLETION, tools=[tool]) == f"{COMPLETION}<|im_end|>"

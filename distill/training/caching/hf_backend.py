@@ -7,6 +7,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from trl import get_quantization_config
 
 from distill.encoding.collator import DistillCollator
+from distill.encoding.prefixes import prefixes_of
 from distill.encoding.token_rows import Row
 from distill.model.demo_model import resolve_model
 from distill.model.output_head import Head, check_head
@@ -30,7 +31,7 @@ class HfBackend:
         model = _own_base(run) if args.teacher == "self" else _other(run)
         model.requires_grad_(False).eval()
         self._teacher = Teacher(
-            model, check_head(model), prefixes=run.data.train_prefixes, shared_prefix=args.shared_prefix
+            model, check_head(model), prefixes=prefixes_of(run.data.train), shared_prefix=args.shared_prefix
         )
         self._collator = DistillCollator.of(run.tokenizer)
         self._top_k = args.top_k
