@@ -122,9 +122,19 @@ def test_a_missing_file_is_named_with_the_remedy(tmp_path):
         open_source("csqa", data=str(tmp_path)).evaluation()
 
 
-def test_an_unknown_benchmark_is_named():
-    with pytest.raises(UserError, match="'gsm9k'"):
-        open_source("gsm9k", data="sample").train()
+@pytest.mark.parametrize("name", ["gsm9k", "lm_eval:no_such_task_anywhere"])
+def test_what_cannot_be_opened_is_named(name):
+    with pytest.raises(UserError, match=name):
+        open_source(name)
+
+
+def test_training_rows_and_pool_are_never_evaluated(tmp_path, caplog):
+    rows = [GSM8K | {"question": f"{n} cats have how many legs?"} for n in range(4)]
+    write_rows(tmp_path, "gsm8k", "train.jsonl", rows)
+    source = BenchmarkSource("gsm8k", write_rows(tmp_path, "gsm8k", "test.jsonl", rows[1:2]))
+    assert [row.id for row in source.train()] == [row.id for row in source.pool()] == ["0", "2", "3"]
+    assert len(source.all_train) == 4
+    assert "1 rows of the demonstrations' pool are evaluated" in caplog.text
 
 
 def test_the_folder_comes_from_the_environment(monkeypatch, tmp_path):

@@ -71,3 +71,13 @@ def test_evaluated_rows_leave_the_pool(pool):
 def test_bad_settings_are_named(pool, k, mode, words):
     with pytest.raises(UserError, match=words):
         DemonstrationPicker(pool[:4], k, mode=mode)
+
+
+def test_listed_shows_the_first_k_as_they_stand_and_needs_no_more(pool):
+    chosen = pool[:3]
+    assert DemonstrationPicker(chosen, 3, mode="listed", seed=9).pick(pool[5]) == chosen
+    assert DemonstrationPicker(chosen, 2, mode="listed").pick(pool[5]) == chosen[:2]
+    with pytest.raises(UserError, match="at least 4 rows"):
+        DemonstrationPicker(chosen, 4, mode="listed")
+    with pytest.raises(UserError, match="its own demonstrations"):
+        DemonstrationPicker(chosen, 3, mode="listed").pick(pool[1])
