@@ -1,0 +1,130 @@
+"""Attention of many rows to tokens that all of them begin with, whose keys and values are stored once.
+
+A cache that repeats those tokens for every row is read, joined and widened to all query heads anew at each
+step: with 600 tokens and 32 rows that is most of the time of a small model on a CPU. Here the rows' queries
+meet the shared keys in one matrix product, and each row has a cache of its own tokens only.
+
+Notation: B rows, T new tokens of each, P shared tokens, N own tokens of each row so far (T among them),
+H query heads, K key heads, D size of a head.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface, Cache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+from transformers.masking_utils import sdpa_mask
+
+SHARED_ATTENTION = "icl_shared_prompt"
+"""Name under which transformers knows this attention."""
+
+SCORES_AT_ONCE = 2**21
+"""Attention scores that are computed together: what a processor's cache holds."""
+
+
+class OwnLayer(DynamicLayer):
+    """One layer's cache of what stands behind the shared tokens; its length counts them too."""
+
+    def __init__(self, shared: int) -> None:
+        """`shared` is P."""
+        super().__init__()
+        self.shared = shared
+
+    def get_seq_length(self) -> int:
+        """P and the own tokens."""
+        return self.shared + int(super().get_seq_length())
+
+
+class SharedStates:
+    """The shared tokens' keys and values, and the attention to them.
+
+    Attributes:
+        length: P.
+        layers: Keys and values `[K, P, D]` of each layer.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        """`cache` is filled with the shared tokens at batch 1."""
+        self.length = int(cache.get_seq_length())
+        self.layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
+
+    def new_cache(self) -> Cache:
+        """An empty cache for a batch of any size."""
+        return Cache(layers=[OwnLayer(self.length) for _ in self.layers])
+
+    @contextmanager
+    def attended_by(self, model: PreTrainedModel) -> Iterator[None]:
+        """In here the model, whose attention is `sdpa`, attends to these tokens before its own."""
+        AttentionInterface.register(SHARED_ATTENTION, self._attend)
+        AttentionMaskInterface.register(SHARED_ATTENTION, _whole_mask)
+        model.set_attn_implementation(SHARED_ATTENTION)
+        try:
+            yield
+        finally:
+            model.set_attn_implementation("sdpa")
+
+    def _attend(
+        self,
+        module: nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor,
+        scaling: float | None = None,
+        **_: Any,
+    ) -> tuple[torch.Tensor, None]:
+        """Transformers' attention function.
+
+        Args:
+            module: The attention layer.
+            query: `[B, H, T, D]`.
+            key: Of the own tokens, `[B, K, N, D]`.
+            value: As `key`.
+            attention_mask: `[B, 1, T, P + N]`, boolean.
+            scaling: Of scores.
+
+        Returns:
+            `[B, T, H, D]`, and no weights.
+        """
+        rows, heads, new, size = query.shape
+        query = query * (size**-0.5 if scaling is None else scaling)
+        shared = self.layers[int(module.layer_idx)]  # type: ignore[arg-type] # a number on every attention layer
+        own_mask = attention_mask[..., self.length :]
+        step = max(1, SCORES_AT_ONCE // (heads * new * attention_mask.shape[-1]))
+        parts = [
+            _attend_rows(query[at], key[at], value[at], own_mask[at], shared)
+            for at in (slice(first, first + step) for first in range(0, rows, step))
+        ]
+        return torch.cat(parts).transpose(1, 2).contiguous(), None
+
+
+def _attend_rows(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    own_mask: torch.Tensor,
+    shared: Sequence[torch.Tensor],
+) -> torch.Tensor:
+    """`[B, H, T, D]`: softmax over the shared and the own tokens together, in float32 as elsewhere."""
+    rows, heads, new, _ = query.shape
+    groups = key.shape[1]
+    shared_key, shared_value = shared
+    length = shared_key.shape[1]
+    grouped = query.reshape(rows, groups, -1, query.shape[-1])  # [B, K, H/K * T, D]
+    to_shared = grouped.transpose(0, 1).flatten(1, 2) @ shared_key.mT  # [K, B * H/K * T, P]
+    to_shared = to_shared.unflatten(1, (rows, -1)).transpose(0, 1)
+    to_own = (grouped @ key.mT).unflatten(2, (-1, new))  # [B, K, H/K, T, N]
+    to_own = to_own.masked_fill(~own_mask[:, :, None], float("-inf")).flatten(2, 3)
+    weights = torch.cat([to_shared, to_own], dim=-1).softmax(-1, dtype=torch.float32).to(query.dtype)
+    of_shared = weights[..., :length].transpose(0, 1).flatten(1, 2) @ shared_value
+    of_shared = of_shared.unflatten(1, (rows, -1)).transpose(0, 1)
+    mixed = of_shared + weights[..., length:] @ value
+    return mixed.reshape(rows, heads, new, -1)
+
+
+def _whole_mask(*args: Any, **kwargs: Any) -> torch.Tensor:
+    """The mask of `sdpa`, never left out."""
+    return sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
