@@ -15,14 +15,16 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from trl.experimental.gkd import GKDTrainer
 
-from distill.collator import IGNORED, Batch, DistillCollator, predicting
-from distill.demo_model import resolve_model
-from distill.forward import answer_states, check_head, head_of, line_config
-from distill.fused import HiddenTargets, Objective, fused_objective
-from distill.losses import TopK
-from distill.rows import Budgets, Row, build_rows
-from distill.teacher import Teacher, common_prefix
-from distill.teachers import self_teacher
+from distill.encoding.collator import IGNORED, Batch, DistillCollator, predicting
+from distill.encoding.prefixes import common_prefix
+from distill.encoding.token_rows import Budgets, Row, build_rows
+from distill.model.demo_model import resolve_model
+from distill.model.forward import answer_states, line_config
+from distill.model.output_head import check_head, head_of
+from distill.objectives.chunked import HiddenTargets, Objective, fused_objective
+from distill.objectives.divergences import TopK
+from distill.teachers.base import Teacher
+from distill.teachers.models import self_teacher
 from lm_eval_tasks.datasets import load_train
 from lm_eval_tasks.demonstrations import DemonstrationPicker
 from lm_eval_tasks.schemas import Example

@@ -21,8 +21,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from distill.demo_model import build_demo_model
-from distill.evaluate.sharing_hflm import SharingHFLM
+from distill.evaluation.sharing_hflm import SharingHFLM
+from distill.model.demo_model import build_demo_model
 
 NAMES = ["Anna", "Ben", "Carla", "David", "Emma", "Felix", "Grace", "Hugo", "Irene", "Jonas", "Klara", "Leo"]
 CITIES = ["Paris", "Berlin", "Madrid", "Oslo", "Vienna", "Rome", "Lisbon", "Prague", "Dublin", "Athens"]
@@ -110,7 +110,9 @@ def main() -> int:
     theirs, ours = HFLM(model, **common), SharingHFLM(model, **common)
     print(f"{args.rows} rows, {args.max_new_tokens} new tokens, batches of {args.batch_size}, "
           f"{torch.get_num_threads()} threads, medians of {args.repeats}; answers equal\n")  # fmt: skip
-    print("| demonstrations | prompt tokens | lm-eval s (cpu) | ours s (cpu) | ratio (cpu) |\n|---|---|---|---|---|")
+    print(
+        "| demonstrations | prompt tokens | lm-eval s (cpu) | ours s (cpu) | ratio (cpu) |\n|---|---|---|---|---|"
+    )
     for shots in args.shots:
         requests = requests_of(theirs, args.rows, shots, args.max_new_tokens)
         tokens = statistics.mean(len(theirs.tok_encode(request.args[0])) for request in requests)

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from distill.evaluate.results import ResultsFile
-from distill.evaluate.summary import diagnose, summarise
+from distill.evaluation.results import ResultsFile
+from distill.evaluation.summary import diagnose, summarise
 
 WORDS = ("the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on")
 BENCHMARKS = ("gsm8k", "ifeval")

@@ -18,10 +18,10 @@ if not __package__:
 from datasets import Dataset
 from trl import ModelConfig
 
-from distill.config import DataArguments, ICLDistillConfig
-from distill.config_files import parse_run
-from distill.launch import check_teacher_targets, model_arguments, prepare, run_or_exit, train
-from distill.trainer import ICLDistillTrainer
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.config_files import parse_run
+from distill.training.launch import check_teacher_targets, model_arguments, prepare, run_or_exit, train
+from distill.training.trainer import ICLDistillTrainer
 
 
 def main() -> None:

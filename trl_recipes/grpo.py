@@ -20,10 +20,10 @@ from accelerate import PartialState
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer, ModelConfig, get_peft_config, get_quantization_config
 
-from distill.checkpoints import resume_path
-from distill.config_files import parse_run
-from distill.demo_model import resolve_model
-from distill.launch import SETTINGS_FILE, run_or_exit
+from distill.model.demo_model import resolve_model
+from distill.training.checkpoints import resume_path
+from distill.training.config_files import parse_run
+from distill.training.launch import SETTINGS_FILE, run_or_exit
 from lm_eval_tasks.datasets import load_evaluation
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text

@@ -16,11 +16,11 @@ if not __package__:
 from datasets import Dataset
 from trl import ModelConfig, SFTConfig, SFTTrainer
 
-from distill.collator import IGNORED
-from distill.config import DataArguments
-from distill.config_files import parse_run
-from distill.launch import model_arguments, prepare, run_or_exit, train
-from distill.rows import Row
+from distill.encoding.collator import IGNORED
+from distill.encoding.token_rows import Row
+from distill.training.config import DataArguments
+from distill.training.config_files import parse_run
+from distill.training.launch import model_arguments, prepare, run_or_exit, train
 
 
 def main() -> None:

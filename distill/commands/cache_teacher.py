@@ -5,12 +5,13 @@ from pathlib import Path
 
 from trl import ModelConfig
 
-from distill.config import DataArguments, ICLDistillConfig
-from distill.config_files import parse_run
-from distill.evaluate.settings import BACKENDS, parse_pairs
-from distill.launch import Run, prepare
-from distill.targets.build import Backend, cache_targets
-from distill.targets.fingerprint import target_fingerprint
+from distill.evaluation.settings import BACKENDS, parse_pairs
+from distill.training.caching.build import Backend, cache_targets
+from distill.training.caching.fingerprint import target_fingerprint
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.config_files import parse_run
+from distill.training.launch import prepare
+from distill.training.run import Run
 from lm_eval_tasks.errors import UserError
 
 
@@ -61,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _load(backend: str, prepared: Run, engine_args: dict[str, object]) -> Backend:
     if backend == "vllm":
-        from distill.targets.vllm_backend import VllmBackend
+        from distill.training.caching.vllm_backend import VllmBackend
 
         return VllmBackend(prepared, engine_args)
-    from distill.targets.hf_backend import HfBackend
+    from distill.training.caching.hf_backend import HfBackend
 
     return HfBackend(prepared)

@@ -4,8 +4,8 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from distill.data_make_ifeval import make_ifeval
-from distill.data_overlap import data_overlap, overlap_table
+from distill.commands.make_ifeval import make_ifeval
+from distill.evaluation.data_overlap import data_overlap, overlap_table
 from lm_eval_tasks.datasets import BENCHMARKS, load_evaluation, load_train, read_rows, resolve_source
 from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
 from lm_eval_tasks.errors import UserError
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the chosen action; `check` reports every data set and fails if one cannot be used."""
     if args.action == "preview":
         # Imported here: it brings torch and transformers, which `check` does without.
-        from distill.preview import preview
+        from distill.training.preview import preview
 
         print(preview(args))
         return 0

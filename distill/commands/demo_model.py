@@ -2,7 +2,7 @@
 
 import argparse
 
-from distill.demo_model import build_demo_model
+from distill.model.demo_model import build_demo_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from distill.demo_model import resolve_model
-from distill.evaluate.settings import add_settings_arguments, choose_benchmarks, settings_from_args
+from distill.evaluation.settings import add_settings_arguments, choose_benchmarks, settings_from_args
+from distill.model.demo_model import resolve_model
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_yaml_mapping
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     args.data = args.data or config.get("data")
     args.enable_thinking = args.enable_thinking or bool(config.get("enable_thinking"))
     settings = settings_from_args(args, model=resolve_model(model))
-    from distill.evaluate.sweep import sweep  # torch, only once the options are known to be right
+    from distill.evaluation.sweep import sweep  # torch, only once the options are known to be right
 
     problems = sweep(settings, benchmarks, args.base_dir, args.conditions, args.checkpoint_steps, args.output)
     for problem in problems:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from distill.demo_model import resolve_model
-from distill.evaluate.settings import add_settings_arguments, choose_benchmarks, settings_from_args
-from distill.evaluate.summary import headline
+from distill.evaluation.settings import add_settings_arguments, choose_benchmarks, settings_from_args
+from distill.evaluation.summary import headline
+from distill.model.demo_model import resolve_model
 from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--task is missing; give one or more of {', '.join(BENCHMARKS)}.")
     benchmarks = choose_benchmarks(args.task)
     settings = settings_from_args(args, model=resolve_model(args.model))
-    from distill.evaluate.gap import measure_gap  # torch, only once the options are known to be right
+    from distill.evaluation.gap import measure_gap  # torch, only once the options are known to be right
 
     asked = {name: args.num_fewshot or [0, BENCHMARKS[name].num_fewshot] for name in benchmarks}
     for entry in measure_gap(settings, asked, args.output):

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from distill.report.harness_pairs import label
 from distill.report.labels import interval, points
 from distill.report.leaderboard import leaderboard, result_files
+from distill.report.lm_eval_paired import label
 from distill.report.model_index import model_index, write_card
 from distill.report.paired_tables import p_value
 from lm_eval_tasks.errors import UserError

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distill.pipeline.reported import BASE, RUN_FILE, parse_reported
+from distill.report.published import BASE, RUN_FILE, parse_reported
 from lm_eval_tasks.datasets import BENCHMARKS
 from lm_eval_tasks.demonstrations import MODES
 from lm_eval_tasks.errors import UserError
@@ -77,7 +77,7 @@ class RunConfig:
         tensor_parallel_size: GPUs that one vLLM engine spans.
         seed: Of everything drawn.
         training: Options laid over every training file, such as `learning_rate`.
-        reported: Published scores, see `distill.pipeline.reported`.
+        reported: Published scores, see `distill.report.published`.
         reported_source: Where they are from.
     """
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.data_overlap import OVERLAP_FILE
+from distill.evaluation.data_overlap import OVERLAP_FILE
 from distill.pipeline.config import BenchmarkRun, RunConfig
-from distill.pipeline.reported import RUN_FILE
 from distill.pipeline.stage import Stage, module_command
 from distill.pipeline.training import training_stage
+from distill.report.published import RUN_FILE
 from lm_eval_tasks.datasets import local_files, resolve_source
 
 _CLI = "distill.cli"

@@ -24,7 +24,7 @@ from distill.report.labels import (
 )
 from distill.report.markdown import Report
 from distill.report.model_index import HARNESS, dataset_of
-from distill.report.pairs import RowLogs, gap_interval, zero_and_few_shot
+from distill.report.paired import RowLogs, gap_interval, zero_and_few_shot
 from distill.report.tables import TRUNCATED_MARK, TRUNCATED_NOTE
 
 RESULTS_NOTE = (

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.evaluate.results import SCHEMA, key_of, read_results
-from distill.provenance import FILE as PROVENANCE
+from distill.evaluation.results import SCHEMA, key_of, read_results
 from distill.report.labels import Entry, model_name, subject_name
+from distill.training.provenance import FILE as PROVENANCE
 from lm_eval_tasks.errors import UserError
 
 

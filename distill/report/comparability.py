@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from distill.evaluate.summary import TRUNCATED_LIMIT, warnings_of
+from distill.evaluation.summary import TRUNCATED_LIMIT, warnings_of
 from distill.report.labels import BENCHMARK_NAMES, Entry, model_name, subject_name
 
 SEED = "the seed"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from distill.data_overlap import OVERLAP_FILE, SCHEMA, overlap_table
+from distill.evaluation.data_overlap import OVERLAP_FILE, SCHEMA, overlap_table
 from lm_eval_tasks.errors import UserError
 
 NOTE = (

@@ -7,7 +7,7 @@ import numpy as np
 
 from distill.report.figure import Axes, Drawing, Panel, bar_style
 from distill.report.labels import Entry, in_order, subject_name
-from distill.report.pairs import RowLogs
+from distill.report.paired import RowLogs
 
 _BINS = 24
 Lengths = tuple[list[int], list[int]]

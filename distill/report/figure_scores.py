@@ -25,7 +25,7 @@ from distill.report.labels import (
     shown_metrics,
     subject_name,
 )
-from distill.report.pairs import Comparison
+from distill.report.paired import Comparison
 from distill.report.tables import TRUNCATED_MARK, base_entries, trained_entries
 
 Groups = Mapping[tuple[str, str], Sequence[Entry]]

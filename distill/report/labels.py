@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.evaluate.benchmarks import SCORES
+from distill.evaluation.scores import SCORES
 
 Entry = Mapping[str, Any]
 

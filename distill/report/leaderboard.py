@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.report.harness_pairs import Answered, comparison_warnings, comparisons
-from distill.report.harness_rows import metrics, read_rows
+from distill.report.lm_eval_paired import Answered, comparison_warnings, comparisons
+from distill.report.lm_eval_rows import metrics, read_rows
 from lm_eval_tasks.errors import UserError
 
 Json = dict[str, Any]

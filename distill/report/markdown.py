@@ -14,8 +14,7 @@ from distill.report.figure_lengths import response_lengths
 from distill.report.figure_scores import accuracy_by_step, gains
 from distill.report.figure_training import divergences, losses
 from distill.report.labels import BENCHMARK_NAMES, Entry, in_order, model_name
-from distill.report.paired_tables import COMPARISONS_NOTE, comparisons_table, gap_closed_table
-from distill.report.pairs import (
+from distill.report.paired import (
     Comparison,
     RowLogs,
     comparisons,
@@ -23,7 +22,8 @@ from distill.report.pairs import (
     gaps_closed,
     zero_and_few_shot,
 )
-from distill.report.reported import reported_tables
+from distill.report.paired_tables import COMPARISONS_NOTE, comparisons_table, gap_closed_table
+from distill.report.published_tables import reported_tables
 from distill.report.seeds import Seeds
 
 Groups = dict[str, list[Entry]]

@@ -13,9 +13,9 @@ from distill.report.labels import (
     subject_name,
     table,
 )
-from distill.report.pairs import Comparison
-from distill.report.statistics import GapClosed
+from distill.report.paired import Comparison
 from distill.report.tables import TRUNCATED_MARK
+from distill.statistics.paired import GapClosed
 
 COMPARISONS_NOTE = (
     "Both of a pair answered the same rows. Intervals: 95%, paired bootstrap over rows. p: exact McNemar "

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from distill.provenance import FILE as PROVENANCE
 from distill.report.collect import Collection, Found, base_beside
 from distill.report.comparability import SEED, difference, differences
 from distill.report.labels import (
@@ -20,8 +19,9 @@ from distill.report.labels import (
     subject_name,
     table,
 )
-from distill.report.pairs import RowLogs, gap_interval, zero_and_few_shot
-from distill.report.statistics import SeedMean, over_seeds
+from distill.report.paired import RowLogs, gap_interval, zero_and_few_shot
+from distill.statistics.paired import SeedMean, over_seeds
+from distill.training.provenance import FILE as PROVENANCE
 
 NOTE = (
     "Mean, standard deviation (SD) and 95% t-interval over seeds; gains and shares are taken within each "

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from distill.evaluate.results import check_writable
+from distill.evaluation.results import check_writable
 from distill.report.cards import write_cards
 from distill.report.collect import collect
 from distill.report.figure import save

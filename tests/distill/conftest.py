@@ -4,9 +4,9 @@ import pytest
 from datasets import Dataset
 from peft import LoraConfig
 
-from distill.config import DataArguments, ICLDistillConfig
-from distill.data import load_training_data
-from distill.trainer import ICLDistillTrainer
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.data import load_training_data
+from distill.training.trainer import ICLDistillTrainer
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoTokenizer, LlamaForCausalLM, TrainerCallback
 
-from distill.config import ICLDistillConfig
-from distill.trainer import ICLDistillTrainer
+from distill.training.config import ICLDistillConfig
+from distill.training.trainer import ICLDistillTrainer
 
 ROWS = 8
 

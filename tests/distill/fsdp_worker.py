@@ -10,8 +10,8 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoTokenizer
 
-from distill.config import ICLDistillConfig
-from distill.trainer import ICLDistillTrainer
+from distill.training.config import ICLDistillConfig
+from distill.training.trainer import ICLDistillTrainer
 from lm_eval_tasks.errors import UserError
 
 

@@ -11,11 +11,11 @@ from peft import LoraConfig, get_peft_model
 from torch.distributed.fsdp import fully_shard
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from distill.collator import DistillCollator, predicting
-from distill.config import ICLDistillConfig
-from distill.forward import hidden_states
-from distill.generation.sampling import sample, sampling_config, seeded
-from distill.trainer import ICLDistillTrainer
+from distill.encoding.collator import DistillCollator, predicting
+from distill.model.output_head import hidden_states
+from distill.model.sampling import sample, sampling_config, seeded
+from distill.training.config import ICLDistillConfig
+from distill.training.trainer import ICLDistillTrainer
 
 LORA = LoraConfig(r=4, lora_dropout=0.0, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
 

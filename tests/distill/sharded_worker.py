@@ -12,10 +12,10 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import LlamaForCausalLM
 
-from distill.collator import IGNORED, DistillCollator, predicting
-from distill.forward import check_head, head_of, hidden_states
-from distill.fused import Objective, fused_objective
-from distill.teachers import self_teacher
+from distill.encoding.collator import IGNORED, DistillCollator, predicting
+from distill.model.output_head import check_head, head_of, hidden_states
+from distill.objectives.chunked import Objective, fused_objective
+from distill.teachers.models import self_teacher
 
 
 def student(folder, lora):

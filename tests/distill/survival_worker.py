@@ -17,9 +17,9 @@ from datasets import Dataset
 from transformers import TrainerCallback, TrainerState
 from trl import ModelConfig
 
-from distill.config import DataArguments, ICLDistillConfig
-from distill.launch import model_arguments, prepare, run_or_exit, train
-from distill.trainer import ICLDistillTrainer
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.launch import model_arguments, prepare, run_or_exit, train
+from distill.training.trainer import ICLDistillTrainer
 
 FATAL = 4
 """The step whose checkpoint is being written when a run dies."""
@@ -109,7 +109,9 @@ def child(model, output_dir, moment, lora=True):
         for module in (sys.modules[name] for name in ("peft.utils.save_and_load", "peft.peft_model")):
             if hasattr(module, "safe_save_file"):
                 module.safe_save_file = half_written(module.safe_save_file, 1, moment)
-        sys.modules["distill.teachers"].save_file = half_written(safetensors.torch.save_file, 1, moment)
+        sys.modules["distill.teachers.models"].save_file = half_written(
+            safetensors.torch.save_file, 1, moment
+        )
         run_or_exit(lambda: main(model, output_dir, moment, lora))
         os._exit(0)
     except SystemExit as leaving:

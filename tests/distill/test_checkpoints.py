@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from distill.checkpoints import incomplete, last_complete, resume_path
+from distill.training.checkpoints import incomplete, last_complete, resume_path
 from lm_eval_tasks.errors import UserError
 
 

@@ -2,8 +2,8 @@ import pytest
 import yaml
 from trl import ModelConfig, SFTConfig
 
-from distill.config import DataArguments, ICLDistillConfig
-from distill.config_files import parse_run
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.config_files import parse_run
 from lm_eval_tasks.errors import UserError
 
 KINDS = (DataArguments, ModelConfig, ICLDistillConfig)

@@ -1,7 +1,7 @@
 import json
 
-from distill.config import DataArguments
-from distill.data import load_training_data
+from distill.training.config import DataArguments
+from distill.training.data import load_training_data
 
 
 def test_repeated_rows_are_trained_on_once_and_counted(tmp_path, tokenizer):

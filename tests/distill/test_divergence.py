@@ -3,12 +3,12 @@ import torch
 from accelerate import Accelerator
 from peft import LoraConfig, get_peft_model
 
-from distill.collator import DistillCollator, predicting
-from distill.config import DataArguments
-from distill.data import load_training_data
-from distill.divergence import MEASURED, DivergenceMeter
-from distill.forward import check_head
-from distill.teachers import self_teacher
+from distill.encoding.collator import DistillCollator, predicting
+from distill.model.output_head import check_head
+from distill.teachers.models import self_teacher
+from distill.training.config import DataArguments
+from distill.training.data import load_training_data
+from distill.training.held_out import MEASURED, DivergenceMeter
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.collator import IGNORED, DistillCollator
-from distill.config import DataArguments
-from distill.data import load_training_data
+from distill.encoding.collator import IGNORED, DistillCollator
+from distill.training.config import DataArguments
+from distill.training.data import load_training_data
 from lm_eval_tasks.errors import UserError
 
 WORKER = Path(__file__).with_name("ddp_worker.py")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from distill.config import DataArguments
-from distill.data import load_training_data
+from distill.training.config import DataArguments
+from distill.training.data import load_training_data
 
 WORKER = Path(__file__).with_name("fsdp_worker.py")
 FSDP2 = {

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from distill import losses
-from distill.fused import OBJECTIVES, Head, HiddenTargets, Objective, fused_objective
-from distill.losses import TopK
+from distill.model.output_head import Head
+from distill.objectives import divergences as losses
+from distill.objectives.chunked import OBJECTIVES, HiddenTargets, Objective, fused_objective
+from distill.objectives.divergences import TopK
 
 N, H, V = 11, 6, 50
 

@@ -6,11 +6,12 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from distill import kernels
-from distill.config import ICLDistillConfig
-from distill.fused import Head, HiddenTargets, Objective
-from distill.kernels import objective_sums
-from distill.losses import TopK
+from distill.model.output_head import Head
+from distill.objectives import backends as kernels
+from distill.objectives.backends import objective_sums
+from distill.objectives.chunked import HiddenTargets, Objective
+from distill.objectives.divergences import TopK
+from distill.training.config import ICLDistillConfig
 from lm_eval_tasks.errors import UserError
 
 N, H, V = 23, 8, 90

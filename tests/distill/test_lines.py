@@ -4,11 +4,12 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from distill import lines
-from distill.collator import DistillCollator
-from distill.config import DataArguments
-from distill.data import load_training_data
-from distill.forward import answer_states, check_head, line_config
+from distill.encoding.collator import DistillCollator
+from distill.model import packed_attention as lines
+from distill.model.forward import answer_states, line_config
+from distill.model.output_head import check_head
+from distill.training.config import DataArguments
+from distill.training.data import load_training_data
 
 SLIDING = {
     "use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1,
@@ -59,7 +60,7 @@ def test_no_padding_is_run(make_model, batch, monkeypatch):
     tokens = int(batch["attention_mask"].sum())
     assert seen == [(1, tokens)]
     assert tokens < batch["input_ids"].numel()
-    monkeypatch.setattr("distill.forward.LINE_TOKENS", tokens - 1)
+    monkeypatch.setattr("distill.model.forward.LINE_TOKENS", tokens - 1)
     answer_states(model, head, batch, config)
     assert seen[1:] == [tuple(batch["input_ids"].shape)]
 

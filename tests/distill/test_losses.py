@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from distill import losses
-from distill.losses import TopK
+from distill.objectives import divergences as losses
+from distill.objectives.divergences import TopK
 
 N, V, K = 5, 40, 7
 

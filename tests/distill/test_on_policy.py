@@ -10,13 +10,13 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from distill.collator import DistillCollator, predicting
-from distill.config import ICLDistillConfig
-from distill.generation.on_policy import GENERATED, OnPolicy, prompts_of
-from distill.generation.sampling import sample, sampling_config, seeded
-from distill.prefix import SharedPrefix
-from distill.rows import Budgets
-from distill.teacher import Teacher
+from distill.encoding.collator import DistillCollator, predicting
+from distill.encoding.token_rows import Budgets
+from distill.model.prefix_cache import SharedPrefix
+from distill.model.sampling import sample, sampling_config, seeded
+from distill.on_policy.batches import GENERATED, OnPolicy, prompts_of
+from distill.teachers.base import Teacher
+from distill.training.config import ICLDistillConfig
 from lm_eval_tasks.errors import UserError
 
 ON_POLICY = {"lmbda": 1.0, "max_new_tokens": 7, "objective": "jsd", "distill_weight": 1.0}

@@ -6,8 +6,8 @@ from dataclasses import fields
 import pytest
 from trl import ModelConfig, SFTConfig
 
-from distill.config import DataArguments, ICLDistillConfig
-from distill.provenance import FILE, SHAPES_WEIGHTS, check_same_run, describe
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.provenance import FILE, SHAPES_WEIGHTS, check_same_run, describe
 from lm_eval_tasks.errors import UserError
 
 MAY_CHANGE = {"shared_prefix", "loss_chunk_tokens", "loss_kernel", "ddp_find_unused_parameters"}

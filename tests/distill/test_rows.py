@@ -1,9 +1,9 @@
 import pytest
 
-from distill.config import DataArguments
-from distill.data import load_training_data
-from distill.rows import Budgets, build_rows
-from distill.tokenize import encode_prompt
+from distill.encoding.encode import encode_prompt
+from distill.encoding.token_rows import Budgets, build_rows
+from distill.training.config import DataArguments
+from distill.training.data import load_training_data
 from lm_eval_tasks.datasets import load_evaluation, load_train
 from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from distill.config import DataArguments
-from distill.data import load_training_data
+from distill.training.config import DataArguments
+from distill.training.data import load_training_data
 
 WORKER = Path(__file__).with_name("sharded_worker.py")
 

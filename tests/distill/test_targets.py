@@ -6,16 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from distill import losses
-from distill.collator import IGNORED, DistillCollator, assert_aligned
-from distill.config import ICLDistillConfig
-from distill.fused import Head
-from distill.losses import TopK
-from distill.targets.batch import CachedTeacher, target_batch
-from distill.targets.fingerprint import difference
-from distill.targets.hf_backend import top_targets
-from distill.targets.shard import RowTargets, index_dtype, read_index, read_row, row_digest, write_shard
-from distill.targets.store import TargetStore, shard_path, write_manifest
+from distill.encoding.collator import IGNORED, DistillCollator, assert_aligned
+from distill.model.output_head import Head
+from distill.objectives import divergences as losses
+from distill.objectives.divergences import TopK
+from distill.teachers.cached.batch import CachedTeacher, target_batch
+from distill.teachers.cached.fingerprint import difference
+from distill.teachers.cached.shard import (
+    RowTargets,
+    index_dtype,
+    read_index,
+    read_row,
+    row_digest,
+    write_shard,
+)
+from distill.teachers.cached.store import TargetStore, shard_path, write_manifest
+from distill.training.caching.hf_backend import top_targets
+from distill.training.config import ICLDistillConfig
 from lm_eval_tasks.errors import UserError
 
 MANIFEST = {"complete": True, "fingerprint": {"top_k": 4}, "backend": "hf", "log_normalizer": True}

@@ -14,12 +14,12 @@ from transformers import AutoTokenizer
 from trl import ModelConfig
 
 from distill.cli import main
-from distill.config import DataArguments, ICLDistillConfig
-from distill.config_files import parse_run
-from distill.launch import check_teacher_targets, model_arguments, prepare, train
-from distill.targets.batch import CachedTeacher
-from distill.targets.store import TargetStore
-from distill.trainer import ICLDistillTrainer
+from distill.teachers.cached.batch import CachedTeacher
+from distill.teachers.cached.store import TargetStore
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.config_files import parse_run
+from distill.training.launch import check_teacher_targets, model_arguments, prepare, train
+from distill.training.trainer import ICLDistillTrainer
 from lm_eval_tasks.errors import UserError
 
 ROOT = Path(__file__).parents[2]

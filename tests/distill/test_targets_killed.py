@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.targets.store import TargetStore
+from distill.teachers.cached.store import TargetStore
 from lm_eval_tasks.errors import UserError
 
 ROOT = Path(__file__).parents[2]

@@ -7,10 +7,10 @@ import pytest
 import torch
 from trl import ModelConfig
 
-from distill.config import DataArguments, ICLDistillConfig
-from distill.launch import Run
-from distill.targets.batch import CachedTeacher, target_batch
-from distill.targets.vllm_backend import VllmBackend, answer_targets
+from distill.teachers.cached.batch import CachedTeacher, target_batch
+from distill.training.caching.vllm_backend import VllmBackend, answer_targets
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.launch import Run
 from lm_eval_tasks.errors import UserError
 
 ROW = {

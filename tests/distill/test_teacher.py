@@ -6,19 +6,20 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from distill import lines
-from distill.collator import DistillCollator, predicting
-from distill.data import load_training_data
-from distill.forward import check_head
-from distill.teacher import Teacher, common_prefix
-from distill.teachers import model_teacher, self_teacher
+from distill.encoding.collator import DistillCollator, predicting
+from distill.encoding.prefixes import common_prefix
+from distill.model import packed_attention as lines
+from distill.model.output_head import check_head
+from distill.teachers.base import Teacher
+from distill.teachers.models import model_teacher, self_teacher
+from distill.training.data import load_training_data
 
 TOLERANCE = 2e-4
 
 
 @pytest.fixture(scope="module")
 def data(make_tokenizer):
-    from distill.config import DataArguments
+    from distill.training.config import DataArguments
 
     args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=4, eval_rows=4, max_train_rows=6)
     return load_training_data(args, make_tokenizer("qwen3"), max_length=None, seed=0)
@@ -82,14 +83,14 @@ def test_dropping_the_position_offset_is_noticed(make_model, data, batch, monkey
             yield dataclasses.replace(line, position_ids=line.position_ids - len(data.train_prefixes[0]))
 
     original = lines.lay_out
-    monkeypatch.setattr("distill.teacher.lay_out", shifted)
+    monkeypatch.setattr("distill.teachers.base.lay_out", shifted)
     model = make_model()
     teacher = Teacher(model, check_head(model), prefixes=data.train_prefixes)
     assert (logits_of(teacher, batch) - uncached(model, batch)).abs().max() > 0.05
 
 
 def test_rows_that_share_less_of_the_prefix_are_right_too(make_model, make_tokenizer):
-    from distill.config import DataArguments
+    from distill.training.config import DataArguments
 
     tokenizer = make_tokenizer("chatml")
     args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=4, eval_rows=4, max_train_rows=12)
@@ -108,7 +109,7 @@ def test_rows_that_share_less_of_the_prefix_are_right_too(make_model, make_token
 
 @pytest.mark.parametrize("mode", ["per_example", "zero"])
 def test_prompts_without_common_demonstrations(make_model, make_tokenizer, mode):
-    from distill.config import DataArguments
+    from distill.training.config import DataArguments
 
     args = DataArguments(
         benchmark="csqa", data="sample", num_fewshot=3, demonstrations=mode, eval_rows=0, max_train_rows=4
@@ -152,7 +153,7 @@ def test_common_prefix():
 
 
 def test_each_row_finds_the_fixed_set_it_begins_with(make_model, make_tokenizer):
-    from distill.config import DataArguments
+    from distill.training.config import DataArguments
 
     args = DataArguments(
         benchmark="gsm8k", data="sample", num_fewshot=2, demonstration_sets=3, eval_rows=0, max_train_rows=8
@@ -167,7 +168,7 @@ def test_each_row_finds_the_fixed_set_it_begins_with(make_model, make_tokenizer)
 
 
 def test_irrelevant_demonstrations_come_from_another_benchmark(make_tokenizer):
-    from distill.config import DataArguments
+    from distill.training.config import DataArguments
 
     def load(**changes):
         args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=2, eval_rows=3, **changes)

@@ -1,7 +1,7 @@
 import pytest
 from lm_eval.models.huggingface import HFLM
 
-from distill.tokenize import encode_answer, encode_prompt, render_answer, render_prompt
+from distill.encoding.encode import encode_answer, encode_prompt, render_answer, render_prompt
 from lm_eval_tasks.datasets import load_train
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompts import build_messages

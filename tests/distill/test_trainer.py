@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from distill.collator import DistillCollator, predicting
+from distill.encoding.collator import DistillCollator, predicting
 
 
 class Gradients(TrainerCallback):

@@ -6,12 +6,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from distill.evaluate.engines import open_engine
-from distill.evaluate.fingerprints import model_fingerprint
-from distill.evaluate.measure import measure, prepare
-from distill.evaluate.replies import Reply, reply_of
-from distill.evaluate.results import ResultsFile, read_results
-from distill.evaluate.settings import EvalSettings
+from distill.evaluation.engines import open_engine
+from distill.evaluation.measure import measure, prepare
+from distill.evaluation.response_length import Reply, reply_of
+from distill.evaluation.results import ResultsFile, read_results
+from distill.evaluation.settings import EvalSettings
+from distill.model.fingerprints import model_fingerprint
 from lm_eval_tasks.errors import UserError
 
 from .conftest import save_model

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from distill.cli import main
-from distill.evaluate.checkpoints import changes_nothing
-from distill.evaluate.engines import open_engine
-from distill.evaluate.settings import EvalSettings
-from distill.evaluate.sweep import _probe
+from distill.evaluation.checkpoints import changes_nothing
+from distill.evaluation.engines import open_engine
+from distill.evaluation.settings import EvalSettings
+from distill.evaluation.sweep import _probe
 
 from .conftest import save_adapter
 
@@ -59,7 +59,7 @@ def test_a_swapped_adapter_answers_as_one_that_is_loaded_alone(config, runs, tmp
 
 
 def test_the_base_is_itself_again_after_an_adapter(tiny, runs):
-    from distill.evaluate.checkpoints import find_checkpoints
+    from distill.evaluation.checkpoints import find_checkpoints
 
     engine = open_engine(EvalSettings(model=str(tiny)))
     with engine.serve() as lm:
@@ -115,7 +115,7 @@ def test_a_killed_sweep_goes_on_where_it_ended(config, runs, tmp_path, capsys, m
     output = tmp_path / "results.json"
     whole = tmp_path / "whole" / "results.json"
     assert evaluate(config, runs, whole) == 0
-    from distill.evaluate import session
+    from distill.evaluation import session
 
     real, calls = session.measure, []
 

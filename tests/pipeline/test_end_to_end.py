@@ -10,7 +10,7 @@ import pytest
 
 from distill.cli import main
 from distill.pipeline.config import load_run_config
-from distill.pipeline.reported import read_reported
+from distill.report.published import read_reported
 
 ROOT = Path(__file__).parents[2]
 PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from distill.pipeline.config import load_run_config, save_run_config
-from distill.pipeline.reported import ReportedScore, parse_reported, read_reported
+from distill.report.published import ReportedScore, parse_reported, read_reported
 from lm_eval_tasks.errors import UserError
 
 RUN = """

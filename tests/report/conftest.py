@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.evaluate.summary import diagnose, summarise
+from distill.evaluation.summary import diagnose, summarise
 
 N = 541
 INSTRUCTIONS = 834

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distill.data_overlap import OVERLAP_FILE, data_overlap
+from distill.evaluation.data_overlap import OVERLAP_FILE, data_overlap
 from distill.report.collect import collect
 from distill.report.contamination import overlap_parts
 from distill.report.markdown import Report, compose

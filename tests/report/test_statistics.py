@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, norm
 
-from distill.report.statistics import (
+from distill.statistics.paired import (
     compare,
     difference_interval,
     gap_closed,

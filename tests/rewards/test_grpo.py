@@ -111,7 +111,7 @@ def test_prompts_and_overlap():
 def test_shipped_configuration_has_only_known_keys():
     from trl import GRPOConfig, ModelConfig
 
-    from distill.config_files import parse_run
+    from distill.training.config_files import parse_run
 
     grpo = pytest.importorskip("trl_recipes.grpo")
     kinds = (grpo.RlvrArguments, ModelConfig, GRPOConfig)

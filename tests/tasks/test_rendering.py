@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from distill.rows import Budgets, build_rows
+from distill.encoding.token_rows import Budgets, build_rows
 from lm_eval_tasks.datasets import load_evaluation, load_pool
 from lm_eval_tasks.demonstrations import DemonstrationPicker, without_overlap
 from lm_eval_tasks.errors import UserError

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from trl import ModelConfig, SFTConfig
 
-from distill.config import DataArguments, ICLDistillConfig
-from distill.config_files import parse_run
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.config_files import parse_run
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 BENCHMARKS = ("gsm8k", "csqa", "math", "ifeval")

@@ -10,10 +10,10 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from distill.report.figure import panel_svg
-from distill.report.html.glance import cards
 from distill.report.html.samples import sample_groups
 from distill.report.html.standings import standings
 from distill.report.html.svg import inline
+from distill.report.html.verdict import cards
 from distill.report.markdown import Report, Section
 
 _PACKAGE = "distill.report.html"

@@ -7,7 +7,7 @@ from typing import Any
 from distill.report.html.answers import extracted
 from distill.report.labels import BENCHMARK_NAMES, Entry, model_name, shown_metrics, subject_name
 from distill.report.markdown import Report
-from distill.report.pairs import Rows
+from distill.report.paired import Rows
 
 Row = Mapping[str, Any]
 Json = dict[str, Any]

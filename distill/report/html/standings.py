@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from distill.evaluate.summary import warnings_of
+from distill.evaluation.summary import warnings_of
 from distill.report.labels import (
     BENCHMARK_NAMES,
     Entry,

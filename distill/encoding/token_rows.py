@@ -1,0 +1,142 @@
+"""Examples -> rows of token ids that fit their budgets, with every loss counted."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypedDict
+
+from transformers import PreTrainedTokenizerBase
+
+from distill.encoding.encode import encode_answer, encode_prompt
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompts import assistant_completion, build_messages
+from lm_eval_tasks.schemas import Example
+
+
+class Row(TypedDict):
+    """One training row. The answer's ids follow the student's and the teacher's prompt alike.
+
+    Attributes:
+        id: The example's id within its split.
+        prompt_ids: What the student reads: the bare question.
+        teacher_prompt_ids: What the teacher reads: demonstrations and question.
+        completion_ids: The answer, end-of-turn token included.
+        demonstrations: How many demonstrations the teacher reads.
+        length: Tokens of `prompt_ids` and `completion_ids`, for samplers that group rows by length.
+    """
+
+    id: str
+    prompt_ids: list[int]
+    teacher_prompt_ids: list[int]
+    completion_ids: list[int]
+    demonstrations: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Token limits of prompt and answer together; None: no limit."""
+
+    student: int | None
+    teacher: int | None
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """What became of the examples.
+
+    Attributes:
+        rows: Rows built.
+        over_student_budget: Rows dropped because question and answer exceed the student's budget.
+        over_teacher_budget: Rows dropped because they exceed the teacher's even without demonstrations.
+        rows_with_fewer_demonstrations: Rows whose teacher reads fewer than were picked.
+        demonstrations_dropped: Whole demonstrations left out, over all rows.
+    """
+
+    rows: int = 0
+    over_student_budget: int = 0
+    over_teacher_budget: int = 0
+    rows_with_fewer_demonstrations: int = 0
+    demonstrations_dropped: int = 0
+
+    def __str__(self) -> str:
+        """All counts on one line."""
+        return ", ".join(f"{name} {value}" for name, value in asdict(self).items())
+
+
+def build_rows(
+    examples: Iterable[Example],
+    pick: Callable[[Example], Sequence[Example]],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    budgets: Budgets,
+    enable_thinking: bool = False,
+    limit: int | None = None,
+) -> tuple[list[Row], RowCounts]:
+    """Tokenise examples in order until `limit` rows fit.
+
+    A row whose answer would not fit whole is dropped and counted; nothing is ever cut.
+
+    Args:
+        examples: With gold answers.
+        pick: The demonstrations of an example, such as `DemonstrationPicker.pick`.
+        tokenizer: The student's, which is the teacher's as well.
+        budgets: Token limits.
+        enable_thinking: Passed to the chat template.
+        limit: Rows wanted; None: all.
+
+    Raises:
+        UserError: no row fits.
+    """
+    rows: list[Row] = []
+    counts = RowCounts()
+    for example in examples:
+        if limit is not None and len(rows) == limit:
+            break
+        row = _build_row(example, pick(example), tokenizer, budgets, enable_thinking, counts)
+        if row is not None:
+            rows.append(row)
+    counts.rows = len(rows)
+    if not rows and limit != 0:
+        raise UserError(
+            f"no row is left to train on ({counts}). Raise max_length (now {budgets.student}) or "
+            f"teacher_max_length (now {budgets.teacher})."
+        )
+    return rows, counts
+
+
+def _build_row(
+    example: Example,
+    demonstrations: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    budgets: Budgets,
+    enable_thinking: bool,
+    counts: RowCounts,
+) -> Row | None:
+    question = build_messages(example)
+    prompt_ids = encode_prompt(tokenizer, question, enable_thinking=enable_thinking)
+    completion_ids = encode_answer(
+        tokenizer, question, assistant_completion(example), enable_thinking=enable_thinking
+    )
+    length = len(prompt_ids) + len(completion_ids)
+    if budgets.student is not None and length > budgets.student:
+        counts.over_student_budget += 1
+        return None
+    # The last demonstrations go first: what remains is the prompt of a smaller k.
+    for kept in range(len(demonstrations), -1, -1):
+        messages = build_messages(example, demonstrations[:kept])
+        teacher_prompt_ids = encode_prompt(tokenizer, messages, enable_thinking=enable_thinking)
+        if budgets.teacher is None or len(teacher_prompt_ids) + len(completion_ids) <= budgets.teacher:
+            break
+    else:
+        counts.over_teacher_budget += 1
+        return None
+    counts.demonstrations_dropped += len(demonstrations) - kept
+    counts.rows_with_fewer_demonstrations += kept < len(demonstrations)
+    return Row(
+        id=example.id,
+        prompt_ids=prompt_ids,
+        teacher_prompt_ids=teacher_prompt_ids,
+        completion_ids=completion_ids,
+        demonstrations=kept,
+        length=length,
+    )

@@ -1,0 +1,160 @@
+"""What `gap` and `eval` share: do what is not done yet, save it at once, and tell of what looks wrong."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill.evaluation.checkpoints import Checkpoint
+from distill.evaluation.measure import Question, measure, prepare
+from distill.evaluation.results import ResultsFile
+from distill.evaluation.settings import EvalSettings
+from distill.evaluation.summary import headline, warnings_of
+from distill.model.fingerprints import device_name, digest, model_fingerprint
+from lm_eval_tasks.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The model that is measured.
+
+    Attributes:
+        condition: `base`, or the training condition's name.
+        step: Optimiser step; None for the base model.
+        kind: `base`, `adapter` or `full`.
+        checkpoint: Its folder; None for the base model.
+        fingerprint: Of its config and weights.
+    """
+
+    condition: str
+    step: int | None
+    kind: str
+    checkpoint: Path | None
+    fingerprint: str
+
+    def __str__(self) -> str:
+        """Such as `online_v1 step 200`."""
+        return self.condition if self.step is None else f"{self.condition} step {self.step}"
+
+
+class Session:
+    """Measures into one results file.
+
+    Attributes:
+        settings: How models are asked.
+        file: Where results go.
+        base_fingerprint: Of the base model's folder.
+    """
+
+    def __init__(self, settings: EvalSettings, file: ResultsFile, base_folder: Path) -> None:
+        """Nothing is loaded."""
+        self.settings = settings
+        self.file = file
+        self.base_fingerprint = model_fingerprint(base_folder)
+
+    def base(self) -> Subject:
+        """The base model."""
+        return Subject("base", None, "base", None, self.base_fingerprint)
+
+    def trained(self, checkpoint: Checkpoint) -> Subject:
+        """A checkpoint; an adapter's fingerprint includes its base's."""
+        own = model_fingerprint(checkpoint.folder)
+        if checkpoint.kind == "adapter":
+            own = digest(self.base_fingerprint + own)
+        return Subject(checkpoint.condition, checkpoint.step, checkpoint.kind, checkpoint.folder, own)
+
+    def is_done(self, subject: Subject, question: Question) -> bool:
+        """Whether the file has this measurement of this very model.
+
+        Raises:
+            UserError: it has one, made with other settings or rows.
+        """
+        found = self.file.find((subject.condition, subject.step, question.benchmark, question.num_fewshot))
+        if found is None or not (self.file.path.parent / found["samples"]).is_file():
+            return False
+        if found["model"]["fingerprint"] != subject.fingerprint:
+            say(f"{subject} has changed since it was measured: measuring it again")
+            return False
+        now = {"request": self.settings.request(), "data": question.data, "demonstrations": question.shown}
+        changed = [
+            f"{name} ({found[part].get(name)!r} there, {now[part].get(name)!r} now)"
+            for part in now
+            for name in now[part]
+            if name != "source"  # the same rows may lie in another place
+            if found[part].get(name) != now[part].get(name)
+        ]
+        if changed:
+            raise UserError(
+                f"{self.file.path} holds {subject}, {question}, measured otherwise: {'; '.join(changed)}. "
+                "Name another --output, or remove the file."
+            )
+        return True
+
+    def run(self, lm: Any, dtype: str, subject: Subject, question: Question) -> None:
+        """Measure, save and report one entry."""
+        measured, rows = measure(lm, self.settings, question)
+        folder = subject.checkpoint
+        entry = {
+            "condition": subject.condition,
+            "step": subject.step,
+            **measured,
+            "model": {
+                "name": self.settings.model,
+                "kind": subject.kind,
+                "checkpoint": self.file.relative(folder) if folder else None,
+                "fingerprint": subject.fingerprint,
+                "base_fingerprint": self.base_fingerprint,
+                "dtype": dtype,
+            },
+            "request": self.settings.request(),
+            "batch_size": self.settings.batch_size,
+            "tensor_parallel_size": self.settings.tensor_parallel_size,
+            "device": device_name(),
+        }
+        self.file.add(entry, rows)
+        say(f"  {headline(entry)}")
+        for warning in warnings_of(entry):
+            say(f"  WARNING: {warning}")
+
+
+def prepare_questions(settings: EvalSettings, num_fewshot: Mapping[str, Sequence[int]]) -> list[Question]:
+    """Every benchmark with each of its numbers of demonstrations.
+
+    Raises:
+        UserError: see `prepare`; or a number is negative.
+    """
+    questions = []
+    for benchmark, ks in num_fewshot.items():
+        if any(k < 0 for k in ks):
+            raise UserError(f"--num_fewshot is {min(ks)}; it must be 0 or more.")
+        questions += [prepare(settings, benchmark, k) for k in sorted(set(ks))]
+        rows = questions[-1].data["rows"]
+        if settings.n_samples and rows < settings.n_samples:
+            say(f"{benchmark} has {rows} rows: all are evaluated (--n_samples {settings.n_samples})")
+    return questions
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr, beside lm-eval's bars."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class Clock:
+    """`[3/10]` and the time that is probably left."""
+
+    def __init__(self, total: int) -> None:
+        """`total` measurements are to be done."""
+        self._total = total
+        self._done = 0
+        self._begun = time.monotonic()
+
+    def next(self, label: str) -> None:
+        """Announce the next measurement."""
+        left = ""
+        if self._done:
+            seconds = (time.monotonic() - self._begun) / self._done * (self._total - self._done)
+            left = f", about {seconds / 60:.0f} min left"
+        self._done += 1
+        say(f"[{self._done}/{self._total}] {label}{left}")

@@ -1,0 +1,122 @@
+"""The checkpoint sweep: conditions x steps x benchmarks, 0-shot, in one engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lm_eval.api.instance import Instance
+
+from distill.evaluation.checkpoints import Checkpoint, find_checkpoints, other_base
+from distill.evaluation.engines import Engine, check_model, open_engine
+from distill.evaluation.measure import Question
+from distill.evaluation.results import ResultsFile
+from distill.evaluation.session import Clock, Session, Subject, prepare_questions, say
+from distill.evaluation.settings import EvalSettings
+from lm_eval_tasks.errors import UserError
+
+_PROBE = ("The quick brown fox", " jumps over the lazy dog. Then it went home and slept until the morning.")
+"""A context and a continuation; an adapter must change the continuation's log-likelihood."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    checkpoint: Checkpoint
+    subject: Subject
+    todo: list[Question]
+
+
+def sweep(
+    settings: EvalSettings,
+    benchmarks: Sequence[str],
+    base_dir: Path,
+    conditions: Sequence[str],
+    steps: Sequence[int] | None,
+    output: Path,
+) -> list[str]:
+    """Evaluate the checkpoints that `output` does not hold yet; every result is saved as it is there.
+
+    Args:
+        settings: The base model and how models are asked.
+        benchmarks: Names of benchmarks.
+        base_dir: Holds one folder of checkpoints per condition.
+        conditions: Names of those folders.
+        steps: Optimiser steps; None: all that exist.
+        output: The results file.
+
+    Returns:
+        One paragraph for every checkpoint that could not be evaluated; the others were.
+
+    Raises:
+        UserError: bad input that concerns all checkpoints.
+    """
+    file = ResultsFile(output, "checkpoints")
+    checkpoints, problems = find_checkpoints(base_dir, conditions, steps)
+    if not checkpoints:
+        return problems
+    questions = prepare_questions(settings, {name: [0] for name in benchmarks})
+    session = Session(settings, file, check_model(settings.model))
+    jobs = _open_jobs(session, checkpoints, questions)
+    engine = open_engine(settings, [job.checkpoint for job in jobs if job.checkpoint.kind == "adapter"])
+    runner = _Runner(session, engine, Clock(sum(len(job.todo) for job in jobs)))
+    for job in jobs:
+        try:
+            runner.run(job)
+        except UserError as error:
+            say(f"  PROBLEM: {error}")
+            problems.append(str(error))
+    engine.close()
+    return problems
+
+
+def _open_jobs(
+    session: Session, checkpoints: Sequence[Checkpoint], questions: Sequence[Question]
+) -> list[_Job]:
+    jobs = []
+    for checkpoint in checkpoints:
+        subject = session.trained(checkpoint)
+        todo = [question for question in questions if not session.is_done(subject, question)]
+        if todo:
+            jobs.append(_Job(checkpoint, subject, todo))
+    return jobs
+
+
+class _Runner:
+    """Evaluates one checkpoint after another in one engine."""
+
+    def __init__(self, session: Session, engine: Engine, clock: Clock) -> None:
+        self._session = session
+        self._engine = engine
+        self._clock = clock
+        self._base_probe: float | None = None
+
+    def run(self, job: _Job) -> None:
+        """Measure what is open of one checkpoint.
+
+        Raises:
+            UserError: it cannot be measured, or its adapter changes nothing.
+        """
+        adapter = job.checkpoint.kind == "adapter"
+        if adapter and self._base_probe is None:
+            with self._engine.serve() as lm:
+                self._base_probe = _probe(lm)
+        with self._engine.serve(job.checkpoint) as lm:
+            dtype = self._engine.dtype(lm)
+            if adapter and _probe(lm) == self._base_probe:
+                raise UserError(
+                    f"{job.checkpoint.folder}: the adapter changes nothing: with it, the model gives a probe "
+                    "text exactly the likelihood that the base gives it. The backend ignores the adapter, or "
+                    f"its weights are too small for {dtype}; its scores would be the base model's."
+                )
+            model = self._session.settings.model
+            if adapter and (other := other_base(job.checkpoint, model)):
+                say(f"  WARNING: {job.subject} was trained on {other}, and is put on {model} here")
+            for question in job.todo:
+                self._clock.next(f"{job.subject} ({job.checkpoint.kind}): {question}")
+                self._session.run(lm, dtype, job.subject, question)
+
+
+def _probe(lm: Any) -> float:
+    """The log-likelihood of the probe's continuation."""
+    request = Instance(request_type="loglikelihood", doc={}, arguments=_PROBE, idx=0)
+    return float(lm.loglikelihood([request], disable_tqdm=True)[0][0])

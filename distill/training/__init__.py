@@ -1,0 +1,1 @@
+"""Training runs: configuration, rows, trainer, launch, resume, held-out divergence."""

@@ -1,0 +1,1 @@
+"""`icl-distill cache-teacher`: the teacher runs once over all rows."""

@@ -1,0 +1,196 @@
+"""What a training run is told: data, model (TRL's `ModelConfig`) and training, in one flat YAML."""
+
+from dataclasses import dataclass, field
+
+from trl import SFTConfig
+
+from distill.objectives.backends import LOSS_KERNELS, check_kernel
+from distill.objectives.chunked import OBJECTIVES, Objective
+from distill.on_policy.config import GenerationArguments
+from lm_eval_tasks.datasets import BENCHMARKS
+from lm_eval_tasks.demonstrations import DEFAULT_SEED, MODES
+from lm_eval_tasks.errors import check as _check
+
+TEACHERS = ("self", "ema", "model")
+
+
+@dataclass
+class DataArguments:
+    """Which rows are trained on, and what the teacher reads before each.
+
+    The rows are the same whatever the demonstrations are, and for SFT as well: those of the training split
+    that are neither evaluated, nor one of the fixed demonstrations, nor held out.
+    """
+
+    benchmark: str = field(metadata={"help": f"One of {', '.join(BENCHMARKS)}."})
+    data: str | None = field(
+        default=None, metadata={"help": "hub, sample or a folder; default: ICL_DATA_DIR, else hub."}
+    )
+    num_fewshot: int | None = field(
+        default=None, metadata={"help": "Demonstrations that the teacher reads; default: the benchmark's."}
+    )
+    demonstrations: str = field(
+        default="fixed", metadata={"help": f"How they are chosen: {', '.join(MODES)}."}
+    )
+    demonstration_seed: int = field(default=DEFAULT_SEED, metadata={"help": "Seed of their choice."})
+    demonstration_sets: int = field(
+        default=1, metadata={"help": "Fixed sets, by consecutive seeds, shared out among the rows."}
+    )
+    demonstrations_from: str | None = field(
+        default=None,
+        metadata={"help": "Another benchmark to take them from: irrelevant ones, a causal control."},
+    )
+    enable_thinking: bool = field(default=False, metadata={"help": "Passed to the chat template."})
+    teacher_max_length: int | None = field(
+        default=4096,
+        metadata={
+            "help": "Token budget of the teacher's prompt and answer; whole demonstrations are left out "
+            "of a prompt that exceeds it. The student's budget is max_length."
+        },
+    )
+    max_train_rows: int | None = field(default=None, metadata={"help": "Train on no more rows than this."})
+    eval_rows: int = field(
+        default=32,
+        metadata={
+            "help": "Training rows held out to measure the divergence from the few-shot teacher, before "
+            "training and at every checkpoint; 0: not measured."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Check values that no later step could explain as well."""
+        names = tuple(BENCHMARKS)
+        _check(self.benchmark in names, "benchmark", self.benchmark, f"choose from {', '.join(names)}")
+        _check(
+            self.demonstrations in MODES,
+            "demonstrations",
+            self.demonstrations,
+            f"choose from {', '.join(MODES)}",
+        )
+        if self.num_fewshot is None:
+            self.num_fewshot = BENCHMARKS[self.benchmark].num_fewshot
+        _check(
+            self.demonstrations_from is None or self.demonstrations_from in names,
+            "demonstrations_from",
+            self.demonstrations_from,
+            f"choose from {', '.join(names)}",
+        )
+        _check(self.demonstration_sets > 0, "demonstration_sets", self.demonstration_sets, "give 1 or more")
+        _check(self.num_fewshot >= 0, "num_fewshot", self.num_fewshot, "give 0 or more")
+        _check(self.eval_rows >= 0, "eval_rows", self.eval_rows, "give 0 or more")
+        for name in ("teacher_max_length", "max_train_rows"):
+            value = getattr(self, name)
+            _check(value is None or value > 0, name, value, "give a positive number or leave it out")
+
+
+@dataclass
+class ICLDistillConfig(GenerationArguments, SFTConfig):
+    """Configuration of `ICLDistillTrainer`: TRL's `SFTConfig` and the distillation's own keys."""
+
+    objective: str = field(
+        default="topk_mse", metadata={"help": f"Divergence from the teacher: {', '.join(OBJECTIVES)}."}
+    )
+    ce_weight: float = field(default=1.0, metadata={"help": "Weight of the gold answer's cross-entropy."})
+    distill_weight: float = field(
+        default=0.5, metadata={"help": "Weight of the divergence (the recipe's lambda)."}
+    )
+    top_k: int = field(default=256, metadata={"help": "Teacher entries seen by topk_mse and topk_kl."})
+    beta: float = field(
+        default=0.0, metadata={"help": "Of jsd: 0 forward KL(teacher || student), 1 reverse KL."}
+    )
+    temperature: float = field(
+        default=1.0, metadata={"help": "Of jsd, both logits are divided by it; and of sampling."}
+    )
+    teacher: str = field(
+        default="self",
+        metadata={"help": "self: the untrained student; ema: its moving average; model: another one."},
+    )
+    teacher_model_name_or_path: str | None = field(
+        default=None, metadata={"help": "Of teacher: model; its vocabulary must be the student's."}
+    )
+    teacher_targets: str | None = field(
+        default=None,
+        metadata={"help": "Folder of `icl-distill cache-teacher`, read in the place of a teacher."},
+    )
+    ema_decay: float = field(default=0.99, metadata={"help": "Of teacher: ema, per step."})
+    shared_prefix: bool = field(
+        default=True,
+        metadata={"help": "Run what all teacher prompts begin with once, instead of in every row."},
+    )
+    loss_chunk_tokens: int = field(
+        default=128, metadata={"help": "Answer tokens whose logits exist at the same time."}
+    )
+    loss_kernel: str = field(
+        default="fused",
+        metadata={
+            "help": f"Computes the loss: {', '.join(LOSS_KERNELS)}; trl (Triton on GPUs) and liger know the "
+            "objective jsd only."
+        },
+    )
+    ddp_find_unused_parameters: bool | None = field(
+        default=False, metadata={"help": "The loss reaches every trained parameter, so DDP need not search."}
+    )
+
+    def __post_init__(self) -> None:
+        """Check the distillation's keys; rows come tokenised, so TRL must not prepare them again."""
+        _check(
+            self.objective in OBJECTIVES, "objective", self.objective, f"choose from {', '.join(OBJECTIVES)}"
+        )
+        for name in ("ce_weight", "distill_weight"):
+            _check(getattr(self, name) >= 0, name, getattr(self, name), "give 0 or more")
+        _check(
+            self.ce_weight + self.distill_weight > 0,
+            "ce_weight and distill_weight",
+            0,
+            "one must be positive",
+        )
+        _check(self.teacher in TEACHERS, "teacher", self.teacher, f"choose from {', '.join(TEACHERS)}")
+        _check(
+            (self.teacher == "model") == (self.teacher_model_name_or_path is not None),
+            "teacher_model_name_or_path",
+            self.teacher_model_name_or_path,
+            f"it is given with teacher: model and only then, and teacher is {self.teacher!r}",
+        )
+        if self.teacher_targets:
+            self._check_cached()
+        _check(0 <= self.ema_decay <= 1, "ema_decay", self.ema_decay, "give a number from 0 to 1")
+        _check(self.top_k > 0, "top_k", self.top_k, "give 1 or more")
+        _check(0 <= self.beta <= 1, "beta", self.beta, "give a number from 0 to 1")
+        _check(self.temperature > 0, "temperature", self.temperature, "give a positive number")
+        _check(self.loss_chunk_tokens > 0, "loss_chunk_tokens", self.loss_chunk_tokens, "give 1 or more")
+        check_kernel(self.loss_kernel, self.objective)
+        self.check_generation(self.distill_weight)
+        for name in ("packing", "padding_free", "assistant_only_loss"):
+            _check(
+                not getattr(self, name),
+                name,
+                True,
+                "distillation rows are answers after prompts: leave it out",
+            )
+        self.remove_unused_columns = False
+        self.dataset_kwargs = {"skip_prepare_dataset": True}
+        super().__post_init__()
+
+    def _check_cached(self) -> None:
+        """Refuse what a teacher's top K on the gold answers, noted before training, cannot serve."""
+        unless = ", or leave teacher_targets out"
+        _check(
+            self.objective != "jsd",
+            "objective",
+            self.objective,
+            "teacher_targets hold the teacher's top_k entries and it needs all: choose topk_mse, or topk_kl "
+            "(the forward KL with everything outside the top_k as one outcome)" + unless,
+        )
+        _check(self.teacher != "ema", "teacher", self.teacher, "it changes with every step" + unless)
+        _check(not self.generates, "lmbda and seq_kd", "on", "teacher_targets are of gold answers" + unless)
+
+    def build_objective(self) -> Objective:
+        """The objective that the keys describe."""
+        return Objective(
+            name=self.objective,
+            ce_weight=self.ce_weight,
+            distill_weight=self.distill_weight,
+            top_k=self.top_k,
+            beta=self.beta,
+            temperature=self.temperature,
+        )
