@@ -110,9 +110,8 @@ def main() -> int:
     theirs, ours = HFLM(model, **common), SharingHFLM(model, **common)
     print(f"{args.rows} rows, {args.max_new_tokens} new tokens, batches of {args.batch_size}, "
           f"{torch.get_num_threads()} threads, medians of {args.repeats}; answers equal\n")  # fmt: skip
-    print(
-        "| demonstrations | prompt tokens | lm-eval s (cpu) | ours s (cpu) | ratio (cpu) |\n|---|---|---|---|---|"
-    )
+    print("| demonstrations | prompt tokens | lm-eval s (cpu) | ours s (cpu) | ratio (cpu) |")
+    print("|---|---|---|---|---|")
     for shots in args.shots:
         requests = requests_of(theirs, args.rows, shots, args.max_new_tokens)
         tokens = statistics.mean(len(theirs.tok_encode(request.args[0])) for request in requests)

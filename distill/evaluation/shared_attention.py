@@ -9,12 +9,12 @@ H query heads, K key heads, D size of a head.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AttentionInterface, AttentionMaskInterface, Cache, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface, Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 from transformers.masking_utils import sdpa_mask
 
@@ -39,7 +39,7 @@ class OwnLayer(DynamicLayer):
 
 
 class SharedStates:
-    """The shared tokens' keys and values, and the attention to them.
+    """The shared tokens' keys and values, stored once, and the attention to them.
 
     Attributes:
         length: P.
@@ -51,8 +51,8 @@ class SharedStates:
         self.length = int(cache.get_seq_length())
         self.layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
 
-    def new_cache(self) -> Cache:
-        """An empty cache for a batch of any size."""
+    def new_cache(self, rows: int) -> Cache:
+        """A cache for a batch: of the own tokens only, whatever the number of rows."""
         return Cache(layers=[OwnLayer(self.length) for _ in self.layers])
 
     @contextmanager
@@ -99,6 +99,28 @@ class SharedStates:
             for at in (slice(first, first + step) for first in range(0, rows, step))
         ]
         return torch.cat(parts).transpose(1, 2).contiguous(), None
+
+
+class RepeatedStates:
+    """The same offer with a cache that holds the shared tokens once for each row, for any attention.
+
+    Where a step is bound by the number of kernels and not by what they read, as on GPUs, this is faster.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        """`cache` is filled with the shared tokens at batch 1."""
+        self._layers = [(layer.keys, layer.values) for layer in cache.layers]
+
+    def new_cache(self, rows: int) -> Cache:
+        """A cache for a batch of `rows`."""
+        cache = DynamicCache()
+        for index, states in enumerate(self._layers):
+            cache.update(*(each.expand(rows, -1, -1, -1) for each in states), index)
+        return cache
+
+    def attended_by(self, model: PreTrainedModel) -> AbstractContextManager[None]:
+        """The model's own attention does."""
+        return nullcontext()
 
 
 def _attend_rows(

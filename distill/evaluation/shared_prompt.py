@@ -1,9 +1,10 @@
 """Prompts that begin alike are read once: demonstrations, a system text, a document before many questions.
 
 The shared tokens are run at batch 1 into a cache; a batch then runs what is its own. Where that would not be
-exact (sliding windows, recurrent layers, encoders, attention other than PyTorch's) nothing is shared.
+exact (sliding windows, recurrent layers, encoders, positions that hang on the length) nothing is shared.
 """
 
+import inspect
 import logging
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
@@ -15,13 +16,14 @@ from torch import nn
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from distill.evaluation.shared_attention import SharedStates
+from distill.evaluation.shared_attention import RepeatedStates, SharedStates
 
 MIN_SHARED = 32
 """Fewer shared tokens are not worth a forward pass of their own."""
 
 _PROBE_SHARED, _PROBE_OWN = 24, 4
 _PLAIN_GENERATION = {"attention_mask", "do_sample", "temperature", "top_k", "top_p", "min_p"}
+_NEEDED_ARGUMENTS = {"attention_mask", "logits_to_keep", "past_key_values", "position_ids"}
 _LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
 
 log = logging.getLogger(__name__)
@@ -55,7 +57,9 @@ class SharedPrompt:
         self.ids = torch.tensor(ids, device=device)
         cache = DynamicCache()
         model(input_ids=self.ids[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
-        self.states = SharedStates(cache)
+        self.states: SharedStates | RepeatedStates = (
+            SharedStates(cache) if _stores_once(base_of(model)) else RepeatedStates(cache)
+        )
 
     def begins(self, inputs: torch.Tensor, padding: torch.Tensor) -> bool:
         """Whether all rows begin with these tokens and go on.
@@ -86,6 +90,17 @@ def base_of(model: nn.Module) -> Any:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
+def _stores_once(base: Any) -> bool:
+    """Whether the attention can be exchanged, and reading less pays."""
+    config = base.config
+    return (
+        base.device.type == "cpu"
+        and base._supports_attention_backend
+        and config._attn_implementation == "sdpa"
+        and config.get_text_config() is config
+    )
+
+
 def generates_plainly(model: Any, arguments: Iterable[str]) -> bool:
     """Whether nothing in a call of `generate` hangs on where the padding stands or on the rows' caches."""
     config = model.generation_config
@@ -97,16 +112,13 @@ def generates_plainly(model: Any, arguments: Iterable[str]) -> bool:
     )
 
 
-def can_share(model: nn.Module, ids: Sequence[int]) -> bool:
-    """Whether the model answers alike with shared tokens; a short forward pass of `ids` is the proof.
+def answers_alike(model: nn.Module, ids: Sequence[int]) -> bool:
+    """Whether logits behind shared tokens are those of a plain forward pass; the start of `ids` is tried.
 
     Args:
         model: With or without an adapter.
         ids: A prompt of at least `MIN_SHARED` tokens.
     """
-    if reason := _obstacle(model):
-        log.info("Shared tokens of prompts are read again for every row: %s.", reason)
-        return False
     error = _probe(model, list(ids))
     precise = base_of(model).dtype == torch.float32
     if error > (1e-4 if precise else 5e-2):
@@ -115,16 +127,14 @@ def can_share(model: nn.Module, ids: Sequence[int]) -> bool:
     return True
 
 
-def _obstacle(model: nn.Module) -> str | None:
-    """Why a model cannot share, from its configuration."""
+def obstacle(model: nn.Module) -> str | None:
+    """Why a model cannot share tokens, from its configuration; None if nothing speaks against it."""
     base, adapters = base_of(model), getattr(model, "peft_config", {}).values()
     if not isinstance(base, PreTrainedModel) or base.config.is_encoder_decoder:
         return "not a decoder of transformers"
     config = base.config
-    if config.get_text_config() is not config or config._attn_implementation != "sdpa":
-        return "attention is not PyTorch's, or of several models"
-    if not base._supports_attention_backend:
-        return "the model's attention cannot be chosen"
+    if missing := _NEEDED_ARGUMENTS - set(inspect.signature(base.forward).parameters):
+        return f"the model takes no {', '.join(sorted(missing))}"
     if any(type(layer) is not DynamicLayer for layer in DynamicCache(config=config).layers):
         return "layers with sliding windows or other states"
     if _LENGTH_DEPENDENT_ROPE & set(_rope_types(getattr(config, "rope_parameters", None))):
@@ -165,7 +175,8 @@ def _probe(model: nn.Module, ids: list[int]) -> float:
 
 def run_behind(model: nn.Module, shared: SharedPrompt, **inputs: Any) -> torch.Tensor:
     """Logits `[B, T, V]` of inputs that stand behind the shared tokens."""
-    cache: Cache = shared.states.new_cache()
+    rows = len(inputs["input_ids"])
+    cache: Cache = shared.states.new_cache(rows)
     with shared.states.attended_by(base_of(model)):
         logits: torch.Tensor = model(past_key_values=cache, use_cache=True, **inputs).logits
     return logits

@@ -10,9 +10,10 @@ from lm_eval.models.huggingface import HFLM
 
 from distill.evaluation.shared_prompt import (
     SharedPrompt,
+    answers_alike,
     base_of,
-    can_share,
     generates_plainly,
+    obstacle,
     run_behind,
     shared_tokens,
 )
@@ -26,8 +27,8 @@ class SharingHFLM(HFLM):
     def __init__(self, *args: Any, share_prompts: bool = True, **kwargs: Any) -> None:
         """As `HFLM`."""
         super().__init__(*args, **kwargs)
-        self._sharing = share_prompts
-        self._proved: bool | None = None
+        self._sharing = share_prompts and self.backend == "causal" and obstacle(self.model) is None
+        self._tried = False  # whether answers are alike
         self._ids: list[int] = []  # what the prompts in hand share
         self._shared: SharedPrompt | None = None
 
@@ -35,7 +36,8 @@ class SharingHFLM(HFLM):
         """As `HFLM`, a task at a time: prompts of one task begin alike."""
 
         def answer(part: list[Instance]) -> list[str]:
-            with self._share(shared_tokens(self.tok_encode(one.args[0]) for one in part)):
+            ids = [self.tok_encode(one.args[0]) for one in part] if self._sharing else []
+            with self._share(shared_tokens(ids)):
                 return list(super(SharingHFLM, self).generate_until(part, disable_tqdm))
 
         return by_task(requests, answer) if self._sharing else answer(requests)
@@ -67,7 +69,7 @@ class SharingHFLM(HFLM):
                 context, kwargs["attention_mask"] = shared.move_padding(
                     context, padding, self.tokenizer.pad_token_id
                 )
-                kwargs["past_key_values"] = shared.states.new_cache()
+                kwargs["past_key_values"] = shared.states.new_cache(len(context))
                 with shared.states.attended_by(base_of(self.model)):
                     return super()._model_generate(context, max_length, stop, **kwargs)
         return super()._model_generate(context, max_length, stop, **kwargs)
@@ -89,7 +91,7 @@ class SharingHFLM(HFLM):
     @contextmanager
     def _share(self, ids: list[int]) -> Iterator[None]:
         """In here prompts begin with `ids`; what the model makes of them is forgotten afterwards."""
-        self._ids = ids if self._sharing and self.backend == "causal" else []
+        self._ids = ids if self._sharing else []
         try:
             yield
         finally:
@@ -98,9 +100,9 @@ class SharingHFLM(HFLM):
     def _shared_by(self, inputs: torch.Tensor, padding: torch.Tensor) -> SharedPrompt | None:
         """The shared tokens' states, if the model can share and all rows begin with them."""
         with torch.no_grad(), self._autocast():
-            if self._proved is None:
-                self._proved = can_share(self.model, self._ids)
-            if not self._proved:
+            if not self._tried:
+                self._tried, self._sharing = True, answers_alike(self.model, self._ids)
+            if not self._sharing:
                 return None
             if self._shared is None:
                 self._shared = SharedPrompt(self.model, self._ids, inputs.device)
