@@ -136,15 +136,26 @@ def _attend_rows(
     shared_key, shared_value = shared
     length = shared_key.shape[1]
     grouped = query.reshape(rows, groups, -1, query.shape[-1])  # [B, K, H/K * T, D]
-    to_shared = grouped.transpose(0, 1).flatten(1, 2) @ shared_key.mT  # [K, B * H/K * T, P]
-    to_shared = to_shared.unflatten(1, (rows, -1)).transpose(0, 1)
     to_own = (grouped @ key.mT).unflatten(2, (-1, new))  # [B, K, H/K, T, N]
     to_own = to_own.masked_fill(~own_mask[:, :, None], float("-inf")).flatten(2, 3)
-    weights = torch.cat([to_shared, to_own], dim=-1).softmax(-1, dtype=torch.float32).to(query.dtype)
-    of_shared = weights[..., :length].transpose(0, 1).flatten(1, 2) @ shared_value
-    of_shared = of_shared.unflatten(1, (rows, -1)).transpose(0, 1)
-    mixed = of_shared + weights[..., length:] @ value
+    # Key heads first: so the shared part, which is nearly all, goes from product to product without a copy.
+    to_shared = _heads_first(grouped) @ shared_key.mT  # [K, B * H/K * T, P]
+    scores = torch.cat([to_shared, _heads_first(to_own)], dim=-1)
+    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+    of_shared = weights[..., :length] @ shared_value
+    of_own = _rows_first(weights[..., length:], rows) @ value
+    mixed = _rows_first(of_shared, rows) + of_own
     return mixed.reshape(rows, heads, new, -1)
+
+
+def _heads_first(states: torch.Tensor) -> torch.Tensor:
+    """`[B, K, X, Y]` as `[K, B * X, Y]`."""
+    return states.transpose(0, 1).flatten(1, 2)
+
+
+def _rows_first(states: torch.Tensor, rows: int) -> torch.Tensor:
+    """`[K, B * X, Y]` as `[B, K, X, Y]`."""
+    return states.unflatten(1, (rows, -1)).transpose(0, 1)
 
 
 def _whole_mask(*args: Any, **kwargs: Any) -> torch.Tensor:
