@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 from lm_eval.api.instance import Instance
-from lm_eval.models.huggingface import HFLM
 from peft import PeftModel
 
 from distill.evaluation.checkpoints import Checkpoint, tokenizer_of
 from distill.evaluation.response_length import ReplyRecorder, check_budget, reply_of
 from distill.evaluation.settings import EvalSettings
+from distill.evaluation.sharing_hflm import SharingHFLM
 
 
-class MeasuredHFLM(HFLM):
+class MeasuredHFLM(SharingHFLM):
     """lm-eval's transformers model that also knows each response's length and refuses over-long prompts."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
