@@ -17,6 +17,7 @@ from lm_eval_tasks.datasets import BENCHMARKS, SAMPLE_DIR, load_evaluation, load
 from lm_eval_tasks.schemas import same_question
 
 ROOT = Path(__file__).resolve().parents[1]
+ORDERS_DIR = ROOT / "configs" / "orders"
 IFEVAL_FIELDS = {"key", "prompt", "instruction_id_list", "kwargs"}
 VERDICTS = {
     "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
@@ -76,10 +77,11 @@ def test_files_are_small() -> None:
 
 def test_generator_gives_the_same_bytes(tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "scripts.make_sample", "--output", tmp_path], cwd=ROOT, check=True, timeout=60
+        [sys.executable, "-m", "scripts.make_sample", "--root", tmp_path], cwd=ROOT, check=True, timeout=60
     )
-    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert written == {path.name: path.read_bytes() for path in SAMPLE_DIR.glob("*.jsonl")}
+    written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.*")}
+    kept = [path for folder in (SAMPLE_DIR, ORDERS_DIR) for path in folder.glob("*.jsonl")]
+    assert written == {path.relative_to(ROOT): path.read_bytes() for path in kept}
 
 
 @pytest.mark.parametrize("name", ["gsm8k_train", "gsm8k_test"])
