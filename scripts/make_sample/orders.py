@@ -39,7 +39,8 @@ CUSTOMERS = (
 )  # fmt: skip
 CITIES = (
     "London", "Berlin", "Madrid", "Vienna", "Boston", "Chicago", "Toronto", "Denver", "Milan", "Moscow",
-    "Dallas", "Seattle", "Oxford", "Cambridge", "Glasgow", "Montreal", "Melbourne", "Edinburgh", "Miami", "Amsterdam",
+    "Dallas", "Seattle", "Oxford", "Cambridge", "Glasgow", "Montreal", "Melbourne", "Edinburgh", "Miami",
+    "Amsterdam",
 )  # fmt: skip
 ITEMS = (
     "books", "shirts", "tables", "bags", "boxes", "balls", "cards", "keys", "plants", "phones", "doors",
