@@ -20,6 +20,7 @@ from lm_eval_tasks.reading import sample_file
 from lm_eval_tasks.sources import open_source
 
 ROOT = Path(__file__).resolve().parents[1]
+ORDERS_DIR = ROOT / "configs" / "orders"
 IFEVAL_FIELDS = {"key", "prompt", "instruction_id_list", "kwargs"}
 VERDICTS = {
     "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
@@ -85,13 +86,12 @@ def test_files_are_small() -> None:
 
 def test_generator_gives_the_same_bytes(tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "scripts.make_sample", "--output", tmp_path], cwd=ROOT, check=True, timeout=60
+        [sys.executable, "-m", "scripts.make_sample", "--root", tmp_path], cwd=ROOT, check=True, timeout=60
     )
-    written, kept = (
-        {path.relative_to(folder): path.read_bytes() for path in folder.glob("*/sample/*.jsonl")}
-        for folder in (tmp_path, TASK_DIR)
-    )
-    assert len(written) == 9 and written == kept
+    written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
+    kept = [*TASK_DIR.glob("*/sample/*.jsonl"), *ORDERS_DIR.glob("*.jsonl")]
+    assert len(written) == 12
+    assert written == {path.relative_to(ROOT): path.read_bytes() for path in kept}
 
 
 @pytest.mark.parametrize("name", ["gsm8k_train", "gsm8k_test"])

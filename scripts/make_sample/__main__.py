@@ -1,16 +1,18 @@
-"""Command line of the generator; see `lm_eval_tasks/benchmarks/SAMPLE.md`."""
+"""Command line of the generator; see `lm_eval_tasks/benchmarks/SAMPLE.md` and `configs/orders/README.md`."""
 
 import argparse
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.make_sample import csqa, gsm8k, ifeval, mathematics, rlvr
+from scripts.make_sample import csqa, gsm8k, ifeval, mathematics, orders, rlvr
 
 Row = Mapping[str, Any]
-DEFAULT_OUTPUT = Path(__file__).resolve().parents[2] / "lm_eval_tasks" / "benchmarks"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = Path("lm_eval_tasks", "benchmarks")
+ORDERS = Path("configs", "orders")
 
 
 def build() -> dict[str, list[Row]]:
@@ -28,6 +30,11 @@ def build() -> dict[str, list[Row]]:
     }
 
 
+def build_orders() -> dict[str, list[Row]]:
+    """File name -> rows of the job that the demo bakes."""
+    return dict(zip(("demonstrations.jsonl", "inputs.jsonl", "eval.jsonl"), orders.build(), strict=True))
+
+
 def write_json_lines(path: Path, rows: Iterable[Row]) -> None:
     """Writes `rows` under a temporary name first, so that no half-written file stays behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,14 +45,23 @@ def write_json_lines(path: Path, rows: Iterable[Row]) -> None:
     os.replace(temporary, path)
 
 
+def write_all(folder: Path, files: Mapping[str, Sequence[Row]]) -> None:
+    """Writes the files of one folder, which is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in files.items():
+        write_json_lines(folder / name, rows)
+        print(f"{folder.name}/{name}: {len(rows)} rows")
+
+
 def main() -> None:
     """Parses the arguments and writes the files."""
     parser = argparse.ArgumentParser(prog="python -m scripts.make_sample", description=__doc__)
-    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="folder to write to")
-    output: Path = parser.parse_args().output
-    for name, rows in build().items():
-        write_json_lines(output / name, rows)
-        print(f"{name}: {len(rows)} rows")
+    parser.add_argument(
+        "--root", type=Path, default=ROOT, help="folder to write to, as the repository's root"
+    )
+    root: Path = parser.parse_args().root
+    write_all(root / SAMPLE, build())
+    write_all(root / ORDERS, build_orders())
 
 
 if __name__ == "__main__":
