@@ -59,7 +59,7 @@ def test_settings_can_be_written_as_yaml(base):
         ("objective: kl", r"objective: 'kl' cannot be used; choose from topk_mse, jsd"),
         ("beta: 2", r"beta: 2.0 cannot be used"),
         ("packing: true", r"packing: True cannot be used"),
-        ("benchmark: mmlu", r"benchmark: 'mmlu' cannot be used; choose from gsm8k"),
+        ("benchmark: mmlu", r"benchmark: 'mmlu' cannot be used; choose from csqa, gsm8k"),
         ("demonstrations: random", r"demonstrations: 'random' cannot be used; choose from fixed"),
         ("num_fewshot: -1", r"num_fewshot: -1"),
         ("- a list", r"bad.yaml must hold 'key: value' lines, not list"),

@@ -64,7 +64,7 @@ def test_every_control_trains_on_the_same_unseen_rows(tokenizer, mode):
 
     data, reference = load(mode), load("fixed")
     assert [row["id"] for row in data.train] == [row["id"] for row in reference.train]
-    pool, _ = without_overlap(EXAMPLES, open_source("gsm8k", data="sample")).evaluation()
+    pool, _ = without_overlap(EXAMPLES, open_source("gsm8k", data="sample").evaluation())
     shown = {example.id for example in DemonstrationPicker(pool, 2).fixed}
     used = [row["id"] for row in data.train + data.held_out]
     assert len(set(used)) == len(used) == len(pool) - len(shown)
@@ -76,7 +76,7 @@ def test_every_control_trains_on_the_same_unseen_rows(tokenizer, mode):
 def test_the_teacher_reads_what_the_few_shot_task_shows(tokenizer):
     args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=3, eval_rows=4)
     data = load_training_data(args, tokenizer, max_length=None, seed=0)
-    pool, _ = without_overlap(EXAMPLES, open_source("gsm8k", data="sample")).evaluation()
+    pool, _ = without_overlap(EXAMPLES, open_source("gsm8k", data="sample").evaluation())
     question = open_source("gsm8k", data="sample").evaluation()[0]
     shown = DemonstrationPicker(pool, 3).pick(question)
     prompt = encode_prompt(tokenizer, build_messages(question, shown))
