@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="steps; best: of the lowest held-out divergence; last; default: all that exist",
     )
     parser.add_argument(
-        "--views", nargs="+", choices=["bare", "prompted"], default=["bare"], help="default: bare"
+        "--prompted", nargs="+", default=[], metavar="CONDITION", help="asked with the prompt as well"
     )
     parser.add_argument(
         "--num_fewshot", nargs="+", type=int, help="of the prompted view; default: the task's"
@@ -52,14 +52,22 @@ def run(args: argparse.Namespace) -> int:
     specs = specs_from_args(args, tasks)
     settings = settings_from_args(args, model=resolve_model(model))
     # torch, only once the options are known to be right
+    from distill.evaluation.measure import BARE, PROMPTED
     from distill.evaluation.session import prepare_questions
     from distill.evaluation.sweep import sweep
 
     shots = args.num_fewshot or ([config["num_fewshot"]] if config.get("num_fewshot") else None)
-    questions = [
-        question for spec in specs for question in prepare_questions(settings, spec, shots, args.views)
-    ]
-    problems = sweep(settings, questions, args.base_dir, args.conditions, args.checkpoint_steps, args.output)
+    views = (BARE, PROMPTED) if args.prompted else (BARE,)
+    questions = [question for spec in specs for question in prepare_questions(settings, spec, shots, views)]
+    problems = sweep(
+        settings,
+        questions,
+        args.base_dir,
+        args.conditions,
+        args.checkpoint_steps,
+        args.output,
+        prompted=args.prompted,
+    )
     for problem in problems:
         print(f"icl-distill eval: {problem}", file=sys.stderr)
     if args.output.is_file():

@@ -13,7 +13,7 @@ from distill.pipeline.stage import Stage
 from distill.pipeline.stages import build_stages
 from distill.pipeline.tiny import model_stage, scale_tiny
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
 
@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the stages and say where the report is."""
     config = load_run_config(args.config)
-    output_dir = args.output_dir or Path(config.output_dir + (f"-{args.scale}" if args.scale else ""))
+    written = Path(config.output_dir) if config.output_dir else args.config.parent
+    output_dir = args.output_dir or (
+        written.with_name(f"{written.name}-{args.scale}") if args.scale else written
+    )
     first = []
     if args.scale:
         config, first = scale_tiny(config, output_dir), [model_stage(output_dir)]
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         remedy = "What was finished is kept: give the same command again to go on."
         print(f"\nicl-distill run: interrupted. {remedy}", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     print(f"\nThe report: {stages[-1].done_when}")
     return 0
 

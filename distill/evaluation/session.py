@@ -163,7 +163,7 @@ def _wanted(
 ) -> list[tuple[str, int]]:
     """(view, number of demonstrations), the bare view first."""
     beside = context.system() is not None or context.privileged is not None or has_own_context(member)
-    found = [(BARE, 0)] if BARE in views and (beside or 0 in shots or PROMPTED not in views) else []
+    found = [(BARE, 0)] if BARE in views and (beside or 0 in shots or not any(shots)) else []
     if PROMPTED in views:
         found += [(PROMPTED, k) for k in sorted(set(shots)) if k or beside]
     return found

@@ -120,13 +120,15 @@ def settings_from_args(args: argparse.Namespace, *, model: str) -> EvalSettings:
     )
 
 
-def specs_from_args(args: argparse.Namespace, tasks: Sequence[str]) -> list[TaskSpec]:
+def specs_from_args(
+    args: argparse.Namespace, tasks: Sequence[str], *, num_fewshot: int | None = None
+) -> list[TaskSpec]:
     """The tasks of a command line, each with what only the teacher reads.
 
     Raises:
         UserError: a value cannot be used.
     """
-    return [TaskSpec.of(args, task=task, num_fewshot=None) for task in dict.fromkeys(tasks)]
+    return [TaskSpec.of(args, task=task, num_fewshot=num_fewshot) for task in dict.fromkeys(tasks)]
 
 
 def _default_backend() -> str:

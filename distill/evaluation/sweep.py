@@ -9,7 +9,7 @@ from lm_eval.api.instance import Instance
 
 from distill.evaluation.checkpoints import Checkpoint, find_checkpoints, other_base
 from distill.evaluation.engines import Engine, check_model, open_engine
-from distill.evaluation.measure import Question
+from distill.evaluation.measure import BARE, Question
 from distill.evaluation.results import ResultsFile
 from distill.evaluation.session import Clock, Session, Subject, say
 from distill.evaluation.settings import EvalSettings
@@ -33,6 +33,8 @@ def sweep(
     conditions: Sequence[str],
     steps: Sequence[int | str] | None,
     output: Path,
+    *,
+    prompted: Sequence[str] = (),
 ) -> list[str]:
     """Evaluate the checkpoints that `output` does not hold yet; every result is saved as it is there.
 
@@ -43,6 +45,7 @@ def sweep(
         conditions: Names of those folders.
         steps: Optimiser steps, or `best`, `last`; None: all that exist.
         output: The results file.
+        prompted: Conditions that are asked the prompted views as well.
 
     Returns:
         One paragraph for every checkpoint that could not be evaluated; the others were.
@@ -55,7 +58,7 @@ def sweep(
     if not checkpoints:
         return problems
     session = Session(settings, file, check_model(settings.model))
-    jobs = _open_jobs(session, checkpoints, questions)
+    jobs = _open_jobs(session, checkpoints, questions, prompted)
     engine = open_engine(settings, [job.checkpoint for job in jobs if job.checkpoint.kind == "adapter"])
     runner = _Runner(session, engine, Clock(sum(len(job.todo) for job in jobs)))
     for job in jobs:
@@ -69,12 +72,16 @@ def sweep(
 
 
 def _open_jobs(
-    session: Session, checkpoints: Sequence[Checkpoint], questions: Sequence[Question]
+    session: Session,
+    checkpoints: Sequence[Checkpoint],
+    questions: Sequence[Question],
+    prompted: Sequence[str],
 ) -> list[_Job]:
     jobs = []
     for checkpoint in checkpoints:
         subject = session.trained(checkpoint)
-        todo = [question for question in questions if not session.is_done(subject, question)]
+        asked = [one for one in questions if one.view == BARE or checkpoint.condition in prompted]
+        todo = [question for question in asked if not session.is_done(subject, question)]
         if todo:
             jobs.append(_Job(checkpoint, subject, todo))
     return jobs

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from lm_eval_tasks.prompting.demonstrations import MODES
 IRRELEVANT = "irrelevant"
 """The demonstrations of another benchmark, a causal control."""
 
+_FOLDER = re.compile(r"[A-Za-z0-9][\w.-]*")
+
 T = TypeVar("T")
 
 
@@ -29,16 +32,40 @@ class BenchmarkRun:
     Attributes:
         config: Training file, relative to the run file.
         num_fewshot: The numbers of demonstrations that the gap is measured at.
-        max_new_tokens: Longest answer, in tokens.
-        checkpoint_steps: The training steps that are evaluated.
+        max_new_tokens: Longest answer, in tokens; None: the task's own limit.
+        checkpoint_steps: The training steps that are evaluated, or `best`, `last`.
         n_samples: Evaluated rows; None: the run's own number.
+        task: What is asked, as `--task` takes it; None: what the benchmark is called. Files here and below are
+            relative to the run file.
+        inputs: JSON lines to learn from, in the place of the task's own rows.
+        train_split: See `TaskSpec`; so are the following.
+        metric: What judges rows of one's own.
+        demonstrations: How they are chosen, or a file of them.
+        system_instruction: Text or file.
+        document: Files.
+        privileged: Column.
+        privileged_template: Text.
+        answers: Who answers inputs without completions, and how often: options of `icl-distill answers`
+            (`n`, `keep`); None: nobody.
+        prompted: Conditions that are evaluated with the prompt, too.
     """
 
     config: str
     num_fewshot: tuple[int, ...]
-    max_new_tokens: int
-    checkpoint_steps: tuple[int, ...]
+    max_new_tokens: int | None = None
+    checkpoint_steps: tuple[int | str, ...] = ("best",)
     n_samples: int | None = None
+    task: str | None = None
+    inputs: str | None = None
+    train_split: str | None = None
+    metric: str | None = None
+    demonstrations: str | None = None
+    system_instruction: str | None = None
+    document: tuple[str, ...] = ()
+    privileged: str | None = None
+    privileged_template: str | None = None
+    answers: Mapping[str, Any] | None = None
+    prompted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +77,14 @@ class Condition:
             for the benchmark's name. None: plain SFT.
         demonstrations: What its teacher reads instead of the file's demonstrations: one of
             `lm_eval_tasks.prompting.demonstrations.MODES`, or `irrelevant`, those of another benchmark.
+        training: Options laid over the training file for this condition alone.
         devices: GPUs that it trains on, as CUDA_VISIBLE_DEVICES names them, one process each. Conditions on
             disjoint devices train at the same time. None: all, alone.
     """
 
     config: str | None = None
     demonstrations: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
     devices: tuple[int | str, ...] | None = None
 
 
@@ -64,7 +93,7 @@ class RunConfig:
     """One run.
 
     Attributes:
-        output_dir: Where everything is written.
+        output_dir: Where everything is written; None: the run file's folder.
         model_name_or_path: A hub name, a folder, or `demo` for the embedded model.
         benchmarks: By name.
         conditions: By the name of their folder, in the report's order.
@@ -76,14 +105,15 @@ class RunConfig:
         dtype: Of the evaluated weights.
         tensor_parallel_size: GPUs that one vLLM engine spans.
         seed: Of everything drawn.
+        together: Train all conditions of a benchmark in one process, one after another: it loads once.
         training: Options laid over every training file, such as `learning_rate`.
         reported: Published scores, see `distill.report.published`.
         reported_source: Where they are from.
     """
 
-    output_dir: str
     model_name_or_path: str
     benchmarks: Mapping[str, BenchmarkRun]
+    output_dir: str | None = None
     conditions: Mapping[str, Condition] = field(
         default_factory=lambda: {
             "baseline": Condition(),
@@ -98,6 +128,7 @@ class RunConfig:
     dtype: str = "auto"
     tensor_parallel_size: int = 1
     seed: int = 42
+    together: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
     reported: Mapping[str, Any] | None = None
     reported_source: str | None = None
@@ -114,11 +145,14 @@ def load_run_config(path: Path) -> RunConfig:
         if name in raw:
             raw[name] = _build_each(kind, raw[name], f"{path}: {name}")
     config = _build(RunConfig, raw, str(path))
-    unknown = set(config.benchmarks) - set(BENCHMARKS)
-    if unknown or not config.benchmarks:
-        raise UserError(
-            f"{path}: benchmarks {sorted(unknown)} are unknown; choose from {', '.join(BENCHMARKS)}."
-        )
+    for name, run in config.benchmarks.items():
+        if run.task is None and name not in BENCHMARKS:
+            raise UserError(
+                f"{path}: benchmarks.{name} is unknown; choose from {', '.join(BENCHMARKS)}, or say with the key "
+                "'task' what it is."
+            )
+        if not _FOLDER.fullmatch(name):
+            raise UserError(f"{path}: benchmarks.{name!r} names a folder; use letters, digits, _, - and .")
     for name, condition in config.conditions.items():
         _check_condition(name, condition, f"{path}: conditions")
     if not isinstance(config.training, Mapping):
@@ -149,6 +183,8 @@ def with_limits(config: RunConfig, *, n_samples: int | None, max_steps: int | No
 def _check_condition(name: str, condition: Condition, where: str) -> None:
     if name == BASE:
         raise UserError(f"{where}: {name!r} is the untrained model; give the condition another name.")
+    if not _FOLDER.fullmatch(name):
+        raise UserError(f"{where}: {name!r} names a folder; use letters, digits, _, - and .")
     wish, known = condition.demonstrations, (*MODES, IRRELEVANT)
     if wish is not None and wish not in known:
         raise UserError(

@@ -22,8 +22,10 @@ from lm_eval_tasks.files import write_json
 _RECORDS = ".stages"
 
 
-def run_stages(stages: Sequence[Stage], output_dir: Path, *, force: Sequence[str] = ()) -> None:
-    """Run what is not up to date.
+def run_stages(
+    stages: Sequence[Stage], output_dir: Path, *, force: Sequence[str] = (), until: str | None = None
+) -> None:
+    """Run what is not up to date; with `until`, no stage after the one of this name.
 
     A stage is up to date when its record carries the fingerprint of its command, its input files and the
     stages before it. A stage that was begun with another fingerprint has its old result set aside, never
@@ -60,6 +62,8 @@ def run_stages(stages: Sequence[Stage], output_dir: Path, *, force: Sequence[str
                     f"{' '.join(failed)} What was finished is kept: mend the cause and give the same command "
                     "again."
                 )
+            if until in {stage.name for stage in wave}:
+                break
 
 
 def waves(stages: Sequence[Stage]) -> list[list[Stage]]:

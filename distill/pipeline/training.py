@@ -1,78 +1,138 @@
-"""The training stages of a run: one `accelerate launch` for each benchmark and condition."""
+"""The training stages of a run: one `accelerate launch` for each benchmark and condition, or one for all."""
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.pipeline.config import IRRELEVANT, Condition, RunConfig
+from distill.pipeline.config import IRRELEVANT, BenchmarkRun, Condition, RunConfig
 from distill.pipeline.stage import Stage, flags, module_command
+from distill.pipeline.tasks import input_files, task_options
+from distill.training.names import FINISHED_FILE
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.reading import resolve_source
-from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 _FIRST_PORT = 29500
+_LAUNCH = "accelerate.commands.launch"
 
 
-def training_stage(
-    config: RunConfig, benchmark: str, condition: str, folder: Path, output_dir: Path
-) -> Stage:
-    """The training of one condition on one benchmark.
+def training_stages(
+    config: RunConfig, benchmark: str, folder: Path, output_dir: Path, *, after: Sequence[str] = ()
+) -> list[Stage]:
+    """The trainings of all conditions on one benchmark.
 
     Args:
         config: The run.
         benchmark: One of its benchmarks.
-        condition: One of its conditions.
         folder: Folder of the run file, which its file names are relative to.
         output_dir: Where the run's benchmarks have their folders.
+        after: Names of the stages whose results they read.
 
     Raises:
-        UserError: the condition names a GPU that CUDA_VISIBLE_DEVICES hides.
+        UserError: a condition names a GPU that CUDA_VISIBLE_DEVICES hides.
     """
+    stages = [_stage(config, benchmark, name, folder, output_dir, after) for name in config.conditions]
+    return [_together(config, benchmark, folder, output_dir, stages)] if config.together else stages
+
+
+def trained_dir(config: RunConfig, benchmark: str, output_dir: Path) -> Path:
+    """Where the conditions of a benchmark have their folders."""
+    return output_dir / benchmark / "trained" if config.together else output_dir / benchmark
+
+
+def _stage(
+    config: RunConfig, benchmark: str, condition: str, folder: Path, output_dir: Path, after: Sequence[str]
+) -> Stage:
     run, spec = config.benchmarks[benchmark], config.conditions[condition]
-    base = folder / run.config
-    inputs = [base]
-    launcher: dict[str, Any] = {}
-    if config.accelerate_config:
-        launcher["config_file"] = folder / config.accelerate_config
-        inputs.append(launcher["config_file"])
+    files, recipe = _recipe(benchmark, run, spec, folder)
+    launcher = _launcher(config, folder)
     if spec.devices:
         launcher["num_processes"] = len(spec.devices)
-    if spec.config is None:
-        recipe = ["-m", "trl_recipes.sft", *flags({"config": base})]
-    else:
-        inputs.append(folder / spec.config.format(benchmark=benchmark))
-        recipe = ["-m", "trl_recipes.distill", *flags({"base_config": base, "config": inputs[-1]})]
-    output = output_dir / benchmark / condition
+    output = trained_dir(config, benchmark, output_dir) / condition
     options = {
         "model_name_or_path": config.model_name_or_path,
         "seed": config.seed,
-        "data": resolve_source(config.data),
-        **_demonstrations(spec, benchmark),
+        **_data(config, benchmark, run, spec, folder, output_dir),
         **config.training,
+        **spec.training,
         "output_dir": output,
         "resume_from_checkpoint": "auto",
     }
     return Stage(
         name=f"train-{benchmark}-{condition}",
-        command=(
-            *module_command("accelerate.commands.launch", **launcher),
-            *recipe,
-            *flags(options),
-        ),
+        command=(*module_command(_LAUNCH, **launcher), *recipe, *flags(options)),
         output=output,
-        done_when=output / f"checkpoint-{max(run.checkpoint_steps)}" / "trainer_state.json",
-        inputs=(*inputs, *BenchmarkSource(benchmark, config.data).files()),
+        done_when=output / FINISHED_FILE,
+        inputs=(*files, *_configs(launcher), *input_files(config, benchmark, folder)),
+        after=tuple(after),
         **_placement(spec, list(config.conditions).index(condition), condition),
     )
 
 
-def _demonstrations(spec: Condition, benchmark: str) -> dict[str, str]:
+def _together(
+    config: RunConfig, benchmark: str, folder: Path, output_dir: Path, stages: Sequence[Stage]
+) -> Stage:
+    """One process for the trainings of `stages`."""
+    launcher = _launcher(config, folder)
+    begin = len(module_command(_LAUNCH, **launcher))
+    runs = []
+    for stage in stages:
+        # -m trl_recipes.NAME, and its arguments
+        _, recipe, *argv = stage.command[begin:]
+        runs.append({"recipe": recipe.rpartition(".")[2], "argv": argv})
+    output = trained_dir(config, benchmark, output_dir)
+    command = (*module_command(_LAUNCH, **launcher), "-m", "distill.training.recipes", json.dumps(runs))
+    return Stage(
+        name=f"train-{benchmark}",
+        command=command,
+        output=output,
+        done_when=stages[-1].done_when,
+        inputs=tuple(dict.fromkeys(path for stage in stages for path in stage.inputs)),
+        after=stages[0].after,
+    )
+
+
+def _launcher(config: RunConfig, folder: Path) -> dict[str, Any]:
+    return {"config_file": folder / config.accelerate_config} if config.accelerate_config else {}
+
+
+def _configs(launcher: dict[str, Any]) -> tuple[Path, ...]:
+    return (launcher["config_file"],) if "config_file" in launcher else ()
+
+
+def _recipe(benchmark: str, run: BenchmarkRun, spec: Condition, folder: Path) -> tuple[list[Path], list[str]]:
+    """The files that a training reads, and its module with them as options."""
+    base = folder / run.config
+    if spec.config is None:
+        return [base], ["-m", "trl_recipes.sft", *flags({"config": base})]
+    overlay = folder / spec.config.format(benchmark=benchmark)
+    return [base, overlay], ["-m", "trl_recipes.distill", *flags({"base_config": base, "config": overlay})]
+
+
+def _data(
+    config: RunConfig, benchmark: str, run: BenchmarkRun, spec: Condition, folder: Path, output_dir: Path
+) -> dict[str, Any]:
+    """Which rows, and what the teacher reads."""
+    options = task_options(config, benchmark, folder)
+    learns_demonstrations = spec.training.get("learn_from") == "demonstrations"
+    if run.answers is not None and not learns_demonstrations:
+        options["answers"] = output_dir / benchmark / "answers.jsonl"
+    options.pop("metric", None)
     if spec.demonstrations is None:
-        return {}
+        return options
     if spec.demonstrations == IRRELEVANT:
-        return {"demonstrations": "fixed", "demonstrations_from": BENCHMARKS[benchmark].unrelated}
-    return {"demonstrations": spec.demonstrations}
+        return options | {"demonstrations": "fixed", "demonstrations_from": _unrelated(benchmark)}
+    return options | {"demonstrations": spec.demonstrations}
+
+
+def _unrelated(benchmark: str) -> str:
+    if benchmark not in BENCHMARKS:
+        raise UserError(
+            f"conditions: irrelevant demonstrations are another benchmark's, and {benchmark!r} is not one of "
+            f"{', '.join(BENCHMARKS)}; name them with demonstrations_from in the condition's training."
+        )
+    return BENCHMARKS[benchmark].unrelated
 
 
 def _placement(spec: Condition, number: int, name: str) -> dict[str, Any]:

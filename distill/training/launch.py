@@ -24,14 +24,11 @@ from distill.training.checkpoints import clear_storage_errors, resume_path, step
 from distill.training.config import DataArguments
 from distill.training.data import TrainingData, load_training_data
 from distill.training.held_out import DivergenceCallback, DivergenceMeter
+from distill.training.names import FINISHED_FILE, SETTINGS_FILE
 from distill.training.run import Run
 from distill.training.trainer import ICLDistillTrainer
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text
-
-SETTINGS_FILE = "run_config.yaml"
-FINISHED_FILE = "finished.json"
-"""What a training leaves when it has come to its end: its last step."""
 
 
 def run_or_exit(main: Callable[[], None]) -> None:

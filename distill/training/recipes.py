@@ -1,7 +1,7 @@
 """The two recipes: SFT on gold answers, and distillation from a teacher that reads more.
 
 `trl_recipes/sft.py` and `trl_recipes/distill.py` start one of them. Several are trained one after another in
-one process, which loads the libraries once, by `python -m distill.training.recipes RUNS.json`::
+one process, which loads the libraries once, by `python -m distill.training.recipes JSON`::
 
     [{"recipe": "sft", "argv": ["--config", "a.yaml", "--output_dir", "out/a"]}, ...]
 
@@ -61,9 +61,9 @@ RECIPES: Mapping[str, Callable[[Sequence[str] | None], None]] = {
 }
 
 
-def train_several(path: Path) -> None:
-    """Train the runs of a file that have not finished, in its order."""
-    for run in json.loads(path.read_text(encoding="utf-8")):
+def train_several(runs: str) -> None:
+    """Train those of the runs (JSON text) that have not finished, in their order."""
+    for run in json.loads(runs):
         if not has_finished(Path(run["argv"][run["argv"].index("--output_dir") + 1])):
             RECIPES[run["recipe"]](run["argv"])
 
@@ -76,4 +76,4 @@ def _labelled(row: Row) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    run_or_exit(lambda: train_several(Path(sys.argv[1])))
+    run_or_exit(lambda: train_several(sys.argv[1]))

@@ -7,10 +7,11 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from lm_eval_tasks import TASK_DIR
-from lm_eval_tasks.episodes import Source
+from lm_eval_tasks.episodes import Episode, Source
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.task import HarnessSource, IclTask
 from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.scoring.response import NOTHING_SPECIAL
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 from lm_eval_tasks.sources.json_lines import JsonLinesSource
 from lm_eval_tasks.sources.lm_eval_single import LmEvalTask
@@ -157,3 +158,20 @@ def _rows_task(
     unit = "row" if member.metric is None or member.metric.binary else "score"
     scored = (Scored(member.metric_name, member.metric_name, unit=unit),)
     return HarnessTask(member.name, task, TaskManager(include_defaults=False), scored, ("reference",))
+
+
+def judged(source: Source, episode: Episode, reply: str) -> float:
+    """The primary score, 0 to 1, of a reply to a training row.
+
+    Raises:
+        UserError: the source's scorer cannot judge its training rows.
+    """
+    member = next((one for one in source.members if one.name == episode.source), source)
+    if isinstance(member, JsonLinesSource):
+        return member.judge(episode, reply).score
+    if isinstance(member, BenchmarkSource):
+        found = member.score(member.document(episode), reply, NOTHING_SPECIAL)
+        return float(found[member.benchmark.scores[0].name])
+    if isinstance(member, LmEvalTask) and member.task.OUTPUT_TYPE == "generate_until":
+        return member.judge(episode, reply)
+    raise UserError(f"{source.name}: its scorer judges no written answers; keep all of them.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
@@ -162,6 +163,14 @@ class LmEvalTask:
         task.sampler = FixedSampler(self._choose)
         named(task, {"demonstrations": draw.mode, "demonstration_seed": draw.seed})
         return task
+
+    def judge(self, episode: Episode, reply: str) -> float:
+        """The primary metric, 0 to 1, of a reply to one of its rows, through its first answer filter."""
+        doc = self._doc(episode)
+        instance = Instance("generate_until", doc, ("", {}), 0, resps=[reply])
+        fresh(self.task)._filters[0].apply([instance])
+        found = self.task.process_results(doc, [instance.filtered_resps[self.filters[0]]])
+        return float(found[self.metrics[0].name])
 
     def tasks(self, k: int | None = None) -> list[ConfigurableTask]:
         """`harness_task` of every member."""

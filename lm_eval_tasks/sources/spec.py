@@ -59,6 +59,7 @@ class TaskSpec:
     def of(cls, settings: Any, **changes: Any) -> "TaskSpec":
         """The fields of an object or namespace that has (some of) them by the same names."""
         found = {f.name: getattr(settings, f.name) for f in fields(cls) if hasattr(settings, f.name)}
+        # What is not given is the class's own default; a change to None takes a field away.
         found = {name: value for name, value in (found | changes).items() if value is not None}
         return cls(**found | {"document": tuple(found.get("document") or ())})
 

@@ -4,7 +4,7 @@
     base, prompted           the untrained model, bare and with the prompt: correct, n, score, interval
     sft, baked               fine-tuned on the labels at hand, and baked; both bare
     baked_prompted           the baked model with the prompt
-    gap_closed               (baked - base) / (prompted - base): value, interval; null where nothing licenses it
+    gap_closed               (baked - base) / (prompted - base): value, interval; null if nothing licenses it
     divergence               mean KL(prompted model || student) per answer token, before and after
     prompt_tokens            tokens that a request reads before its answer, on average
     members, by              the same scores for each task of a group, and by a column of the rows
@@ -21,7 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distill.pipeline.bake.folder import BAKED
+from distill.pipeline.bake.plan import Plan
 from distill.statistics.paired import gap_closed, mcnemar
+from lm_eval_tasks.errors import UserError
 
 Json = dict[str, Any]
 Rows = Mapping[str, Mapping[str, Any]]
@@ -65,7 +68,7 @@ def read_measured(results: Path) -> list[Measured]:
 
 
 def score_of(members: Sequence[Measured]) -> Json | None:
-    """Correct, n, score and interval of one view, the members of a group pooled; None if it was not measured."""
+    """Correct, n, score and interval of one view, a group's members pooled; None if not measured."""
     if not members:
         return None
     if len(members) == 1:
@@ -138,6 +141,132 @@ def by_column(members: Sequence[Measured], column: str) -> dict[str, Json]:
         }
         for value, found in sorted(groups.items())
     }
+
+
+def build_outcome(plan: Plan, folder: Path, *, seconds: Mapping[str, float]) -> Json:
+    """The contents of `bake.json`, but for what is delivered; `checkpoint` is the baked one's folder."""
+    gap = read_measured(folder / plan.name / "gap.json")
+    trained = read_measured(folder / plan.name / "results.json")
+    base, prompted = _view(gap, "bare"), _view(gap, "prompted")
+    baked = _view(_of(trained, BAKED), "bare")
+    if not baked:
+        raise UserError(f"{folder}: the baked model was not evaluated; its problem stands above.")
+    sft = _best_sft(trained)
+    metric = baked[0].metric
+    outcome: Json = {
+        "model": plan.request.model,
+        "task": plan.request.task or plan.request.evaluation,
+        "metric": metric,
+        "base": score_of(base),
+        "prompted": score_of(prompted),
+        "sft": score_of(sft) and {**(score_of(sft) or {}), "condition": sft[0].entry["condition"]},
+        "baked": score_of(baked),
+        "baked_prompted": score_of(_view(_of(trained, BAKED), "prompted")),
+        "gap_closed": closed(base, prompted, baked),
+        "divergence": _divergence(folder, plan),
+        "prompt_tokens": {"prompted": prompt_tokens(prompted), "baked": prompt_tokens(baked)},
+        "members": _members(base, prompted, sft, baked),
+        "seconds": dict(seconds),
+        "checkpoint": folder / plan.name / baked[0].entry["model"]["checkpoint"],
+    }
+    if plan.request.by:
+        views = {"base": base, "prompted": prompted, "sft": sft, "baked": baked}
+        outcome["by"] = {
+            "column": plan.request.by,
+            "values": _by(plan.request.by, views),
+        }
+    return outcome
+
+
+def five_lines(outcome: Mapping[str, Any]) -> str:
+    """What a person wants to know first."""
+    names = {"base": "bare", "prompted": "with the prompt", "sft": "fine-tuned", "baked": "baked"}
+    scores = [f"{label} {_told(outcome[name])}" for name, label in names.items() if outcome[name]]
+    gap = outcome["gap_closed"]
+    if gap is None:
+        closed_line = "Gap closed: not said; the gain of the prompt itself may be chance"
+    else:
+        low, high = gap["interval"]
+        closed_line = f"Gap closed: {gap['value']:.0%} [{low:.0%}, {high:.0%}] (95% interval, paired rows)"
+    tokens = outcome["prompt_tokens"]
+    before = tokens["prompted"] if tokens["prompted"] is not None else "?"
+    return "\n".join(
+        [
+            f"Scores ({outcome['metric']}): {', '.join(scores)}",
+            closed_line,
+            f"Prompt tokens per request: {before} before, {tokens['baked']} after",
+            f"Adapter: {outcome['adapter']}   Report: {outcome['report']}",
+            f"Serve: {outcome['serve_command']}",
+        ]
+    )
+
+
+def _told(score: Mapping[str, Any]) -> str:
+    if score["correct"] is None:
+        return f"{score['score']:.1%} of {score['n']}"
+    return f"{score['correct']} of {score['n']} ({score['score']:.1%})"
+
+
+def _view(measured: Sequence[Measured], view: str) -> list[Measured]:
+    return [one for one in measured if one.entry["view"] == view]
+
+
+def _of(measured: Sequence[Measured], condition: str) -> list[Measured]:
+    return [one for one in measured if one.entry["condition"] == condition]
+
+
+def _best_sft(trained: Sequence[Measured]) -> list[Measured]:
+    """The fine-tuned condition with the highest score, so that the baseline is a fair one."""
+    tries = dict.fromkeys(one.entry["condition"] for one in trained if one.entry["condition"] != BAKED)
+    found = [_view(_of(trained, condition), "bare") for condition in tries]
+    return max(found, key=lambda members: (score_of(members) or {"score": -1.0})["score"], default=[])
+
+
+def _divergence(folder: Path, plan: Plan) -> Json | None:
+    """Held-out KL(prompted || student) per answer token, before training and at the evaluated step."""
+    path = trained_dir_of(folder, plan.name) / BAKED / "divergence.json"
+    if not path.is_file():
+        return None
+    steps = json.loads(path.read_text(encoding="utf-8"))["steps"]
+    values = {int(step): measured["kl_teacher"] for step, measured in steps.items()}
+    return {"before": values[0], "after": min(value for step, value in values.items() if step > 0)}
+
+
+def trained_dir_of(folder: Path, name: str) -> Path:
+    """Where the trained conditions of a job are."""
+    return folder / name / "trained"
+
+
+def _members(*views: Sequence[Measured]) -> Json | None:
+    """The scores of each task of a group; None for a single task."""
+    names = ("base", "prompted", "sft", "baked")
+    tasks = list(dict.fromkeys(one.entry["benchmark"] for one in views[0]))
+    if len(tasks) < 2:
+        return None
+    return {
+        task: {
+            name: score_of([one for one in view if one.entry["benchmark"] == task])
+            for name, view in zip(names, views, strict=True)
+        }
+        for task in tasks
+    }
+
+
+def _by(column: str, views: Mapping[str, Sequence[Measured]]) -> Json:
+    """Scores and gap closed of the rows of each value."""
+    parts = {name: by_column(members, column) for name, members in views.items()}
+    values = list(parts["baked"])
+    found: Json = {}
+    for value in values:
+        rows = {name: [_only(member, column, value) for member in members] for name, members in views.items()}
+        found[value] = {name: part.get(value) for name, part in parts.items()}
+        found[value]["gap_closed"] = closed(rows["base"], rows["prompted"], rows["baked"])
+    return found
+
+
+def _only(member: Measured, column: str, value: str) -> Measured:
+    rows = {id: row for id, row in member.rows.items() if str(row.get("reference", {}).get(column)) == value}
+    return Measured(member.entry, rows)
 
 
 def _column(members: Sequence[Measured]) -> dict[tuple[str, str], float]:

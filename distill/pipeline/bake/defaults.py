@@ -1,0 +1,91 @@
+"""The settings of a bake that nobody gave, chosen so that a first try works."""
+
+import math
+from typing import Any
+
+SFT_LEARNING_RATES = (1e-4, 3e-4, 1e-3)
+"""Plain fine-tuning is tried at each, and the best counts: the baseline is to be a fair one."""
+
+_BATCH = 8
+_FEWEST_STEPS, _MOST_STEPS = 24, 1000
+_CHECKPOINTS = 6
+_HELD_OUT = 16
+
+
+def steps_for(rows: int, batch: int = _BATCH) -> int:
+    """Optimiser steps: once over the rows, but so many at least, and so many at most."""
+    return min(_MOST_STEPS, max(_FEWEST_STEPS, math.ceil(rows / batch)))
+
+
+def held_out_rows(rows: int) -> int:
+    """Rows on which the divergence is measured instead of trained on; none of few."""
+    return min(_HELD_OUT, rows // 8)
+
+
+def learning_rate(hidden_size: int) -> float:
+    """Of LoRA on all linear layers; the larger the model, the smaller."""
+    return 1e-3 if hidden_size <= 1024 else 5e-4 if hidden_size <= 2560 else 2e-4
+
+
+def answer_tokens(lengths: list[int]) -> int:
+    """Longest answer, from the lengths of known ones: half as long again, a multiple of eight."""
+    return 8 * math.ceil((1.25 * max(lengths) + 4) / 8)
+
+
+def training(rows: int, *, hidden_size: int, cuda: bool) -> dict[str, Any]:
+    """What SFT and distillation have in common."""
+    held_out = held_out_rows(rows)
+    steps = steps_for(rows - held_out)
+    return {
+        "eval_rows": held_out,
+        "max_length": None,
+        "teacher_max_length": None,
+        "dtype": "bfloat16" if cuda else "float32",
+        "bf16": cuda,
+        "use_cpu": not cuda,
+        "use_peft": True,
+        "lora_r": 16,
+        "lora_alpha": 32,
+        "lora_dropout": 0.0,
+        "lora_target_modules": ["all-linear"],
+        "max_steps": steps,
+        "per_device_train_batch_size": _BATCH,
+        "per_device_eval_batch_size": _BATCH,
+        "gradient_accumulation_steps": 1,
+        "gradient_checkpointing": False,
+        "learning_rate": learning_rate(hidden_size),
+        "lr_scheduler_type": "linear",
+        "warmup_steps": 0,
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "save_steps": max(1, math.ceil(steps / _CHECKPOINTS)),
+        "logging_steps": max(1, steps // 8),
+        "report_to": "none",
+    }
+
+
+def distillation(rows: int, *, on_policy: bool, max_new_tokens: int) -> dict[str, Any]:
+    """What distillation adds: the forward KL from the prompted model, and nothing from labels."""
+    settings: dict[str, Any] = {
+        "objective": "jsd",
+        "beta": 0.0,
+        "ce_weight": 0.0,
+        "distill_weight": 1.0,
+        "early_stop": 3 if held_out_rows(rows) else 0,
+    }
+    return settings | ({"lmbda": 1.0, "max_new_tokens": max_new_tokens} if on_policy else {})
+
+
+def sft_condition(rate: float, *, demonstrations: int | None) -> dict[str, Any]:
+    """One try of plain fine-tuning.
+
+    Args:
+        rate: Learning rate.
+        demonstrations: How many there are, where they are the only labels at hand.
+    """
+    settings: dict[str, Any] = {"learning_rate": rate}
+    if demonstrations is not None:
+        batch = min(_BATCH, demonstrations)
+        settings |= {"learn_from": "demonstrations", "eval_rows": 0, "per_device_train_batch_size": batch}
+        settings |= {"max_steps": 16, "save_steps": 16}
+    return settings

@@ -1,0 +1,208 @@
+"""A request looked over before anything is written: rows, prompt, lengths, settings."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+
+from distill.encoding.encode import encode_prompt
+from distill.evaluation.engines import check_model
+from distill.model.demo_model import resolve_model
+from distill.pipeline.bake.defaults import answer_tokens
+from distill.pipeline.bake.request import BakeRequest
+from lm_eval_tasks.episodes import Episode, Source
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.prompting.demonstrations import without_overlap, without_repeats
+from lm_eval_tasks.sources import TaskSpec
+from lm_eval_tasks.sources.json_lines import JsonLinesSource
+
+logger = logging.getLogger(__name__)
+
+_SAMPLED = 64
+"""Prompts whose length is looked at of each kind, beside the longest by characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is going to happen.
+
+    Attributes:
+        request: What was asked.
+        model: The model's folder or hub name.
+        name: Of the job, and of its folder.
+        spec: The task and its prompt.
+        source: Its rows.
+        context: What only the teacher reads.
+        rows: Rows to learn from.
+        labelled: How many of them have a completion.
+        max_new_tokens: Longest answer; None: the task's own limit.
+        hidden_size: Of the model.
+        cuda: Whether there is a GPU.
+        chats: Whether the model has a chat template.
+    """
+
+    request: BakeRequest
+    model: str
+    name: str
+    spec: TaskSpec
+    source: Source
+    context: Context
+    rows: int
+    labelled: int
+    max_new_tokens: int | None
+    hidden_size: int
+    cuda: bool
+    chats: bool
+
+    @property
+    def answered(self) -> bool:
+        """Whether the teacher writes answers before training."""
+        request = self.request
+        if request.method == "on_policy":
+            return False
+        return self.labelled < self.rows or request.n_answers > 1 or request.keep == "correct"
+
+    @property
+    def demonstrations_only(self) -> bool:
+        """Whether the demonstrations are the only labels at hand."""
+        return self.labelled < self.rows and bool(self.context.num_fewshot)
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether plain fine-tuning has anything to learn from."""
+        return self.request.baseline == "sft" and (self.labelled == self.rows or self.demonstrations_only)
+
+
+def make_plan(request: BakeRequest) -> Plan:
+    """Look a request over.
+
+    Raises:
+        UserError: a file or model cannot be used, nothing is read by the teacher alone, a prompt exceeds the
+            model's context, ...
+    """
+    import torch
+
+    model = resolve_model(request.model)
+    check_model(model)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    config = AutoConfig.from_pretrained(model).get_text_config()
+    spec = request.spec()
+    source = spec.open(chat=tokenizer.chat_template is not None)
+    context = spec.context(source)
+    evaluated = source.evaluation()
+    rows = _learned(source, context, request)
+    _check_context(context, rows, request)
+    labelled = sum(row.completion is not None for row in rows)
+    if request.by and not any(request.by in row.reference for row in evaluated):
+        raise UserError(f"--by {request.by}: no evaluated row has such a column.")
+    limit = request.max_new_tokens or _answer_limit(tokenizer, source, rows, spec, context)
+    plan = Plan(
+        request=request,
+        model=model,
+        name=_job_name(source),
+        spec=spec,
+        source=source,
+        context=context,
+        rows=len(rows),
+        labelled=labelled,
+        max_new_tokens=limit,
+        hidden_size=int(config.hidden_size),
+        cuda=torch.cuda.is_available(),
+        chats=tokenizer.chat_template is not None,
+    )
+    _check_lengths(plan, tokenizer, rows, evaluated, getattr(config, "max_position_embeddings", None))
+    return plan
+
+
+def _job_name(source: Source) -> str:
+    return source.name.removeprefix("lm_eval:").replace("/", "_")
+
+
+def _learned(source: Source, context: Context, request: BakeRequest) -> list[Episode]:
+    """The rows to learn from, as training will find them."""
+    picker = source.picker(context.num_fewshot, None, context.demonstration_seed)
+    rows, _ = without_repeats(without_overlap(source.train(), picker.fixed)[0])
+    if not rows:
+        raise UserError(f"{source.name}: there are no rows to learn from; give some with --inputs.")
+    return rows[: request.limit]
+
+
+def _check_context(context: Context, rows: Sequence[Episode], request: BakeRequest) -> None:
+    own = any(row.teacher_prompt is not None or row.privileged is not None for row in rows)
+    if context.is_empty and not own:
+        raise UserError(
+            "there is nothing to bake: the prompted model reads what the bare one reads. Give --demonstrations or "
+            "--num_fewshot, --system_instruction, --document, --privileged, or rows with a teacher_prompt."
+        )
+    if request.method == "on_policy" and request.keep == "correct":
+        raise UserError("--keep correct: with --method on_policy the student writes; leave one of them out.")
+
+
+def _answer_limit(
+    tokenizer: PreTrainedTokenizerBase,
+    source: Source,
+    rows: Sequence[Episode],
+    spec: TaskSpec,
+    context: Context,
+) -> int | None:
+    """From the answers that are known, those of the evaluation excepted; a task of another kind has its own."""
+    if not isinstance(source, JsonLinesSource):
+        return None
+    if source.max_new_tokens is not None:
+        return source.max_new_tokens
+    shown = source.demonstrations if context.num_fewshot else ()
+    known = [row.completion for row in (*shown, *rows[:_SAMPLED]) if row.completion is not None]
+    if not known:
+        return None
+    lengths = [len(ids) for ids in tokenizer(known, add_special_tokens=False)["input_ids"]]
+    return answer_tokens(lengths)
+
+
+def _check_lengths(
+    plan: Plan,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Episode],
+    evaluated: Sequence[Episode],
+    longest: int | None,
+) -> None:
+    """Refuse prompts that the model cannot read; counted among the longest, which are looked at.
+
+    Raises:
+        UserError: names the longest, and how many there are.
+    """
+    if longest is None:
+        return
+    room = longest - (plan.max_new_tokens or 0)
+    picker = plan.source.picker(
+        plan.context.num_fewshot, plan.context.demonstrations, plan.context.demonstration_seed
+    )
+    found = []
+    for row in _longest_first([*rows, *evaluated])[:_SAMPLED]:
+        shown = picker.pick(row) if plan.context.num_fewshot else ()
+        prompt = plan.context.prompt(plan.source, row, shown)
+        found.append((len(encode_prompt(tokenizer, prompt, tools=row.tools)), row.id))
+    too_long = [length for length, _ in found if length > room]
+    if too_long:
+        length, id = max(found)
+        more = f" (and {len(too_long) - 1} more)" if len(too_long) > 1 else ""
+        raise UserError(
+            f"{plan.source.name}: the prompt of row {id!r} has {length} tokens{more}, and with "
+            f"{plan.max_new_tokens or 0} for the answer it exceeds the {longest} that {plan.request.model} reads. "
+            "Shorten the documents or demonstrations, or lower --num_fewshot or --max_new_tokens."
+        )
+
+
+def _longest_first(rows: Sequence[Episode]) -> list[Episode]:
+    return sorted(rows, key=lambda row: -len(str(row.prompt)) - len(str(row.teacher_prompt or "")))
+
+
+def relative(path: Path, folder: Path) -> str:
+    """A path as a file in `folder` names it."""
+    return path.resolve().relative_to(folder.resolve()).as_posix()
+
+
+Json = dict[str, Any]
