@@ -7,13 +7,13 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from distill.report.html.answers import extracted
 
 from distill.report.collect import collect
 from distill.report.html import samples
 from distill.report.html.page import render
 from distill.report.html.samples import sample_groups
 from distill.report.markdown import Report
+from lm_eval_tasks.benchmarks import BENCHMARKS
 
 from .conftest import answer_rows, make_entry, row, write
 from .pages import CONDITION, HOSTILE, embedded, gsm8k_rows, write_run
@@ -138,7 +138,7 @@ def test_the_extracted_answer_is_the_scorers(benchmark, response, answer):
     question = "Where is money?\nA. park\nB. the bank\nC. sea\nD. sky\nE. bin\n\nReply with the letter"
     target = {"gsm8k": "1", "csqa": "B", "math": "1"}[benchmark]
     one = row(1, unclosed_think="<think>" in response) | {"question": question, "target": target}
-    assert extracted(benchmark, one | {"response": response}) == answer
+    assert BENCHMARKS[benchmark].extract(one | {"response": response}) == answer
 
 
 def report_of(tmp_path, *columns):
