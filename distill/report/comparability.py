@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from distill.report.entries import Entry, doubts, is_bare, title_of, view_name
+from distill.report.entries import WITH_PROMPT, Entry, doubts, is_bare, title_of, view_name
 from distill.report.labels import model_name, subject_name
 
 SEED = "the seed"
@@ -56,9 +56,8 @@ def differences(place: str, group: Sequence[tuple[str, Entry]], *, but: Sequence
         # Equal data with unequal prompts: another renderer or other demonstrations.
         if len({entry["data"]["fingerprint"] for _, entry in alike}) == 1:
             prompts = [(who, entry["prompts"]["fingerprint"]) for who, entry in alike]
-            found += difference(
-                place, f"the {view} prompt" if view.endswith("-shot") else "the prompt in full", prompts
-            )
+            which = f"the {view} prompt" if view != WITH_PROMPT else "the prompt in full"
+            found += difference(place, which, prompts)
     return found
 
 

@@ -47,7 +47,7 @@ def name_of(entry: Entry) -> tuple[Any, ...]:
 
 
 def shown_metrics(entry: Entry) -> list[str]:
-    """The metrics that tables show, the primary one first: a benchmark's with a column, else the first two."""
+    """The metrics that tables show, the primary first: a benchmark's with a column, else the first two."""
     known = BENCHMARKS.get(entry["benchmark"])
     named = [score.name for score in known.scores if score.column] if known else []
     return [name for name in named if name in entry["metrics"]] or list(entry["metrics"])[:2]
@@ -144,9 +144,8 @@ def doubts(entry: Entry) -> list[str]:
         return []
     known = {name: value for name, value in entry["diagnostics"].items() if value is not None}
     known.setdefault("on_completed", {"rate": None})
-    return warnings_of(
-        {**entry, "diagnostics": known, "generation": {"max_gen_toks": "so many", **entry["generation"]}}
-    )
+    generation = {"max_gen_toks": "so many", **entry["generation"]}
+    return warnings_of({**entry, "diagnostics": known, "generation": generation})
 
 
 def truncation_differs(one: Entry, other: Entry) -> bool:

@@ -43,9 +43,8 @@ def _lengths(entry: Entry, logs: RowLogs) -> Lengths | None:
     # Options that were compared by their likelihood have no length.
     generated = [row for row in rows.values() if row.get("response_tokens") is not None]
     ended = [row["response_tokens"] for row in generated if not row.get("truncated")]
-    return (
-        (ended, [row["response_tokens"] for row in generated if row.get("truncated")]) if generated else None
-    )
+    cut = [row["response_tokens"] for row in generated if row.get("truncated")]
+    return (ended, cut) if generated else None
 
 
 def _draw(axes: Axes, rows: Sequence[tuple[Entry, Lengths]]) -> None:

@@ -47,8 +47,8 @@ def accuracy_by_step(groups: Groups) -> Drawing | None:
             draw = partial(_draw_accuracy, group=group)
             panels.append(Panel(title, draw, legend_lines(entries)))
     caption = (
-        "The primary metric of each checkpoint, 0-shot. Vertical bars: 95% intervals, where there are any. Grey "
-        "lines: the base model, by number of demonstrations."
+        "The primary metric of each checkpoint, 0-shot. Vertical bars: 95% intervals, where there are any. "
+        "Grey lines: the base model, by number of demonstrations."
     )
     return Drawing("accuracy", "Accuracy by training step", caption, tuple(panels)) if panels else None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
-from distill.report import tables
+from distill.report import record_tables, tables
 from distill.report.collect import Collection
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
 from distill.report.contamination import overlap_parts
@@ -107,7 +107,10 @@ class Report:
             *_diagnostics_section(self.collection),
             Section(
                 "Provenance",
-                [tables.provenance_table(self.collection), tables.software(self.collection.entries)],
+                [
+                    record_tables.provenance_table(self.collection),
+                    record_tables.software(self.collection.entries),
+                ],
             ),
         ]
 
@@ -188,7 +191,7 @@ def _overlap_section(report: Report) -> list[Section]:
 
 
 def _diagnostics_section(collection: Collection) -> list[Section]:
-    text = tables.diagnostics_table(collection.entries)
+    text = record_tables.diagnostics_table(collection.entries)
     return [Section("Diagnostics", [text])] if text else []
 
 
@@ -207,14 +210,15 @@ def _figure_section(report: Report) -> list[Section]:
 
 def _training_section(collection: Collection) -> list[Section]:
     parts = []
-    if text := tables.loss_table(collection.training):
+    if text := record_tables.loss_table(collection.training):
         parts += [text]
     for benchmark in dict.fromkeys(run.benchmark for run in collection.training):
-        if text := tables.divergence_table(collection.training, benchmark):
+        if text := record_tables.divergence_table(collection.training, benchmark):
             run = next(run for run in collection.training if run.benchmark == benchmark)
             parts += [
                 f"### Divergence from the {run.teacher} teacher, {run.title}",
-                f"Mean KL({run.teacher} teacher || 0-shot student) per answer token on held-out rows, in nats.",
+                f"Mean KL({run.teacher} teacher || 0-shot student) per answer token on held-out rows, in "
+                "nats.",
                 text,
             ]
     drawn = [

@@ -130,7 +130,10 @@ def gap_interval(first: Entry, second: Entry, name: str, logs: RowLogs) -> Inter
 def has_gap(bare: Entry, prompted: Entry, name: str, logs: RowLogs) -> bool:
     """Whether the prompt helps, as far as the rows can show it."""
     columns = logs.columns([bare, prompted], name)
-    return bool(columns) and gap_is_shown(*columns, values_interval(*columns))
+    if columns is None:
+        return False
+    first, second = columns
+    return gap_is_shown(first, second, values_interval(first, second))
 
 
 def _pairs(group: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
