@@ -7,14 +7,21 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from distill.evaluation.scores import shown_metrics
 from distill.report.card_file import SOURCE, update_card
 from distill.report.collect import Found, base_beside
-from distill.report.comparability import differences, own_warnings, truncation_differs
+from distill.report.comparability import differences, own_warnings
+from distill.report.entries import (
+    Entry,
+    bare_and_prompted,
+    is_bare,
+    shown_metrics,
+    title_of,
+    truncation_differs,
+    view_name,
+)
 from distill.report.labels import (
     MISSING,
-    Entry,
-    benchmark_name,
+    checkpoint_name,
     interval,
     model_name,
     points,
@@ -24,8 +31,8 @@ from distill.report.labels import (
 )
 from distill.report.markdown import Report
 from distill.report.model_index import HARNESS, dataset_of
-from distill.report.paired import RowLogs, gap_interval, zero_and_few_shot
-from distill.report.tables import TRUNCATED_MARK, TRUNCATED_NOTE
+from distill.report.paired import RowLogs, gap_interval
+from distill.report.tables import TRUNCATED_MARK, TRUNCATED_NOTE, with_prompt_table
 
 RESULTS_NOTE = (
     "Counts and 95% intervals (Wilson; of instructions, clustered by prompt). The gain's interval: paired "
@@ -58,13 +65,14 @@ def write_cards(report: Report) -> list[Path]:
 
 
 def _write(folder: Path, found: Sequence[Found], report: Report) -> Path:
+    found = sorted(found, key=lambda one: not is_bare(one.entry))
     first = found[0].entry
     parts = ["## Training", _training_table(found[0], folder)]
     parts += ["## Results", *_results(found, report), RESULTS_NOTE]
     file = folder / "README.md"
     update_card(
         file,
-        title=f"{model_name(first['model']['name'])}, {subject_name(first)}",
+        title=f"{model_name(first['model']['name'])}, {checkpoint_name(first)}",
         part="\n\n".join(parts),
         results=[result for one in found for result in _eval_results(one.entry)],
         defaults=ModelCardData(
@@ -126,58 +134,72 @@ def _steps(step: int, folder: Path) -> str:
 def _results(found: Sequence[Found], report: Report) -> Iterator[str]:
     rows: list[list[str]] = []
     doubts: list[str] = []
-    for one in found:
-        zero, few_shot = zero_and_few_shot(base_beside(one, report.collection.found))
-        rows += _result_rows(one.entry, zero, few_shot, report.logs)
-        beside = [(subject_name(entry), entry) for entry in (zero, few_shot, one.entry) if entry]
-        doubts += differences(benchmark_name(one.entry["benchmark"]), beside)
+    shown = "Base with demonstrations"
+    for one in (one for one in found if is_bare(one.entry)):
+        bare, prompted = bare_and_prompted(base_beside(one, report.collection.found))
+        rows += _result_rows(one.entry, bare, prompted, report.logs)
+        beside = [(subject_name(entry), entry) for entry in (bare, prompted, one.entry) if entry]
+        doubts += differences(title_of(one.entry), beside)
         doubts += own_warnings(entry for _, entry in beside)
-        if zero and truncation_differs(zero, one.entry):
+        if prompted and not prompted["num_fewshot"]:
+            shown = "Base with the prompt"
+        if bare and truncation_differs(bare, one.entry):
             doubts.append(TRUNCATED_NOTE)
-    header = ["Dataset", "Metric", "This checkpoint, 0-shot", "Base, 0-shot", "Base with demonstrations"]
-    yield table([*header, "Gain over base, 0-shot", "95% interval"], rows)
+    if rows:
+        header = ["Dataset", "Metric", "This checkpoint, 0-shot", "Base, 0-shot", shown]
+        yield table([*header, "Gain over base, 0-shot", "95% interval"], rows)
+    yield from _with_prompt(found, report)
     if doubts:
         yield "\n".join(f"- **{doubt}**" for doubt in doubts)
     yield "\n".join(_measured(one.entry) for one in found)
 
 
+def _with_prompt(found: Sequence[Found], report: Report) -> Iterator[str]:
+    """What the checkpoint does when it is given the prompt again, a table for each task."""
+    tasks: dict[str, list[Found]] = {}
+    for one in found:
+        tasks.setdefault(title_of(one.entry), []).append(one)
+    for title, own in tasks.items():
+        group = [one.entry for one in own]
+        if text := with_prompt_table([*base_beside(own[0], report.collection.found), *group]):
+            yield from (f"With the prompt again, {title}:", text)
+
+
 def _result_rows(
-    entry: Entry, zero: Entry | None, few_shot: Entry | None, logs: RowLogs
+    entry: Entry, bare: Entry | None, prompted: Entry | None, logs: RowLogs
 ) -> Iterator[list[str]]:
-    for name in shown_metrics(entry["benchmark"]):
+    mark = TRUNCATED_MARK if bare and truncation_differs(bare, entry) else ""
+    for name in shown_metrics(entry):
         metric = entry["metrics"][name]
-        row = [benchmark_name(entry["benchmark"]), name, with_interval(metric)]
-        row.append(with_interval(zero["metrics"][name]) if zero else MISSING)
-        shots = f"{few_shot['num_fewshot']}-shot: " if few_shot else ""
-        row.append(shots + with_interval(few_shot["metrics"][name] if few_shot else None))
-        mark = TRUNCATED_MARK if zero and truncation_differs(zero, entry) else ""
-        row.append(points(metric["rate"] - zero["metrics"][name]["rate"]) + mark if zero else MISSING)
-        bounds = gap_interval(zero, entry, name, logs) if zero else None
-        yield [*row, interval(bounds) if bounds else MISSING]
+        beside = [one["metrics"].get(name) if one else None for one in (bare, prompted)]
+        row = [title_of(entry), name, *map(with_interval, (metric, beside[0]))]
+        row.append((f"{view_name(prompted)}: " if prompted else "") + with_interval(beside[1]))
+        row.append(points(metric["rate"] - beside[0]["rate"]) + mark if beside[0] else MISSING)
+        yield [*row, interval(gap_interval(bare, entry, name, logs) if bare else None)]
 
 
 def _measured(entry: Entry) -> str:
-    data = entry["data"]
+    data, limit = entry["data"], entry["generation"].get("max_gen_toks")
     asked = f"{data['rows']} of {data['rows_in_split']} rows of `{data['source']}` ({data['fingerprint']})"
+    if not is_bare(entry):
+        asked += f", {view_name(entry)}"
     how = f"{entry['request']['backend']}, {entry['model']['dtype']}"
-    return (
-        f"- {benchmark_name(entry['benchmark'])}: {asked}; {how}, at most "
-        f"{entry['generation']['max_gen_toks']} tokens; lm_eval {entry['versions']['lm_eval']}."
-    )
+    how += f", at most {limit} tokens" if limit else ""
+    return f"- {title_of(entry)}: {asked}; {how}; lm_eval {entry['versions']['lm_eval']}."
 
 
 def _eval_results(entry: Entry) -> Iterator[EvalResult]:
     data, versions = entry["data"], entry["versions"]
-    way = f"{entry['num_fewshot']}-shot"
+    way = view_name(entry)
     if data["rows"] < data["rows_in_split"]:
         way += f", first {data['rows']} of {data['rows_in_split']} rows"
     prints = {"data_fingerprint": data["fingerprint"], "prompts_fingerprint": entry["prompts"]["fingerprint"]}
-    for name in shown_metrics(entry["benchmark"]):
+    for name in shown_metrics(entry):
         metric = entry["metrics"][name]
-        counted = {key: metric[key] for key in ("correct", "total", "interval", "stderr")}
+        counted = {key: metric.get(key) for key in ("correct", "total", "interval", "stderr")}
         yield EvalResult(
             task_type="text-generation",
-            **dataset_of(entry["benchmark"], data["source"], entry["benchmark"]),
+            **dataset_of(entry["benchmark"], data["source"], entry["benchmark"], title_of(entry)),
             metric_type=name,
             metric_value=metric["rate"],
             metric_name=f"{name.replace('_', ' ')} ({way})",

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.results import SCHEMA, key_of, read_results
-from distill.report.labels import Entry, model_name, subject_name
+from distill.evaluation.results import SCHEMA, read_results
+from distill.report.entries import Entry, is_bare, kind_of, name_of, title_of
+from distill.report.labels import model_name, subject_name
 from distill.training.provenance import FILE as PROVENANCE
 from lm_eval_tasks.errors import UserError
 
@@ -19,13 +20,19 @@ class TrainingRun:
 
     Attributes:
         condition: Its condition.
+        kind: Of training: `sft` or `distilled`.
         benchmark: What its checkpoints were evaluated on.
+        title: How that is displayed.
+        teacher: What its teacher reads, as far as it was measured: `few-shot` or `prompted`.
         losses: Step and training loss, as logged.
         divergence: By step, the figures of `divergence.json`; empty where it was not measured.
     """
 
     condition: str
+    kind: str
     benchmark: str
+    title: str
+    teacher: str
     losses: Sequence[tuple[int, float]]
     divergence: dict[int, dict[str, float]]
 
@@ -61,7 +68,7 @@ class Collection:
     """Everything a report is made of.
 
     Attributes:
-        found: One per model, condition, step, benchmark, number of demonstrations and seed.
+        found: One per model, condition, step, benchmark, view, number of demonstrations and seed.
         entries: The same without repeats by seed: the seed that came first.
         sources: For each of `entries`, the file it came from.
         training: The training runs, where their folders are still there.
@@ -84,8 +91,14 @@ def collect(paths: Sequence[Path]) -> Collection:
     files = [file for path in paths for file in _result_files(path)]
     found: dict[tuple[Any, ...], Found] = {}
     warnings = []
-    for file in dict.fromkeys(files):
-        for entry in read_results(file)["results"]:
+    read = {file: read_results(file)["results"] for file in dict.fromkeys(files)}
+    named: dict[str, set[str]] = {}
+    for entry in (entry for entries in read.values() for entry in entries):
+        named.setdefault(title_of(entry), set()).add(entry["benchmark"])
+    for file, entries in read.items():
+        for entry in entries:
+            if len(named[title := title_of(entry)]) > 1:
+                entry["title"] = f"{title} ({entry['benchmark']})"
             new = Found(entry, file, _provenance(entry, file))
             key = (*_name_of(entry), new.seed)
             old = found.get(key)
@@ -107,7 +120,7 @@ def collect(paths: Sequence[Path]) -> Collection:
         shown.setdefault(_name_of(one.entry), one)
     entries = [one.entry for one in shown.values()]
     sources = [one.source for one in shown.values()]
-    return Collection(list(found.values()), entries, sources, _training_runs(shown.values()), warnings)
+    return Collection(list(found.values()), entries, sources, _training_runs(list(shown.values())), warnings)
 
 
 def base_beside(one: Found, found: Iterable[Found]) -> list[Entry]:
@@ -125,7 +138,7 @@ def base_beside(one: Found, found: Iterable[Found]) -> list[Entry]:
 
 
 def _name_of(entry: Entry) -> tuple[Any, ...]:
-    return entry["model"]["name"], *key_of(entry)
+    return entry["model"]["name"], *name_of(entry)
 
 
 def _provenance(entry: Entry, source: Path) -> dict[str, Any]:
@@ -156,17 +169,23 @@ def _is_ours(file: Path) -> bool:
         return f'"{SCHEMA}"' in text.read(200)
 
 
-def _training_runs(shown: Iterable[Found]) -> list[TrainingRun]:
-    folders: dict[tuple[str, str], Path] = {}
+def _training_runs(shown: Sequence[Found]) -> list[TrainingRun]:
+    folders: dict[tuple[str, str], tuple[Entry, Path]] = {}
     for one in shown:
         if one.checkpoint:
-            folders[one.entry["benchmark"], one.entry["condition"]] = one.checkpoint.parent
+            folders[one.entry["benchmark"], one.entry["condition"]] = one.entry, one.checkpoint.parent
     runs = []
-    for (benchmark, condition), folder in folders.items():
+    for (benchmark, condition), (entry, folder) in folders.items():
         losses, divergence = _losses(folder), _divergence(folder)
         if losses or divergence:
-            runs.append(TrainingRun(condition, benchmark, losses, divergence))
+            names = benchmark, title_of(entry), _teacher(benchmark, shown)
+            runs.append(TrainingRun(condition, kind_of(entry), *names, losses, divergence))
     return runs
+
+
+def _teacher(benchmark: str, shown: Iterable[Found]) -> str:
+    own = [one.entry for one in shown if one.entry["benchmark"] == benchmark and not is_bare(one.entry)]
+    return "few-shot" if not own or any(entry["num_fewshot"] for entry in own) else "prompted"
 
 
 def _losses(folder: Path) -> list[tuple[int, float]]:

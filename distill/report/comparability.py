@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from distill.evaluation.summary import TRUNCATED_LIMIT, warnings_of
-from distill.report.labels import Entry, benchmark_name, model_name, subject_name
+from distill.report.entries import WITH_PROMPT, Entry, doubts, is_bare, title_of, view_name
+from distill.report.labels import model_name, subject_name
 
 SEED = "the seed"
 _FIELDS: dict[str, Callable[[Entry], Any]] = {
     "the base model": lambda entry: entry["model"]["base_fingerprint"],
     "the backend": lambda entry: entry["request"]["backend"],
     "dtype": lambda entry: entry["model"]["dtype"],
-    "max_new_tokens": lambda entry: entry["generation"]["max_gen_toks"],
+    "max_new_tokens": lambda entry: entry["generation"].get("max_gen_toks"),
     "the generation settings": lambda entry: {
         name: value for name, value in entry["generation"].items() if name != "max_gen_toks"
     },
@@ -30,9 +30,9 @@ def comparison_warnings(entries: Sequence[Entry]) -> list[str]:
     """What differs between entries that a table puts side by side: those of one model and benchmark."""
     return [
         warning
-        for (model, benchmark), group in grouped(entries).items()
+        for (model, _), group in grouped(entries).items()
         for warning in differences(
-            f"{benchmark_name(benchmark)} ({model_name(model)})",
+            f"{title_of(group[0])} ({model_name(model)})",
             [(subject_name(entry), entry) for entry in group],
         )
     ]
@@ -50,28 +50,24 @@ def differences(place: str, group: Sequence[tuple[str, Entry]], *, but: Sequence
     for name, read in _FIELDS.items():
         if name not in but:
             found += difference(place, name, [(who, read(entry)) for who, entry in group])
-    for k in sorted({entry["num_fewshot"] for _, entry in group}):
-        same_k = [(who, entry) for who, entry in group if entry["num_fewshot"] == k]
+    views = {(not is_bare(entry), entry["num_fewshot"]): view_name(entry) for _, entry in group}
+    for view in (views[key] for key in sorted(views)):
+        alike = [(who, entry) for who, entry in group if view_name(entry) == view]
         # Equal data with unequal prompts: another renderer or other demonstrations.
-        if len({entry["data"]["fingerprint"] for _, entry in same_k}) == 1:
-            prompts = [(who, entry["prompts"]["fingerprint"]) for who, entry in same_k]
-            found += difference(place, f"the {k}-shot prompt", prompts)
+        if len({entry["data"]["fingerprint"] for _, entry in alike}) == 1:
+            prompts = [(who, entry["prompts"]["fingerprint"]) for who, entry in alike]
+            which = f"the {view} prompt" if view != WITH_PROMPT else "the prompt in full"
+            found += difference(place, which, prompts)
     return found
 
 
 def own_warnings(entries: Iterable[Entry]) -> list[str]:
     """What makes single entries doubtful."""
     return [
-        f"{benchmark_name(entry['benchmark'])}, {subject_name(entry)}: {warning}."
+        f"{title_of(entry)}, {subject_name(entry)}: {warning}."
         for entry in entries
-        for warning in warnings_of(entry)
+        for warning in doubts(entry)
     ]
-
-
-def truncation_differs(one: Entry, other: Entry) -> bool:
-    """Whether truncated rates are so far apart that the difference of scores says little."""
-    rates = [entry["diagnostics"]["truncated"]["rate"] for entry in (one, other)]
-    return abs(rates[0] - rates[1]) > TRUNCATED_LIMIT
 
 
 def grouped(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Entry]]:

@@ -5,8 +5,9 @@ from functools import partial
 
 import numpy as np
 
+from distill.report.entries import Entry, conditions_of
 from distill.report.figure import Axes, Drawing, Panel, bar_style
-from distill.report.labels import Entry, in_order, subject_name
+from distill.report.labels import subject_name
 from distill.report.paired import RowLogs
 
 _BINS = 24
@@ -39,12 +40,15 @@ def _lengths(entry: Entry, logs: RowLogs) -> Lengths | None:
     rows = logs.rows(entry)
     if rows is None:
         return None
-    ended = [row["response_tokens"] for row in rows.values() if not row["truncated"]]
-    return ended, [row["response_tokens"] for row in rows.values() if row["truncated"]]
+    # Options that were compared by their likelihood have no length.
+    generated = [row for row in rows.values() if row.get("response_tokens") is not None]
+    ended = [row["response_tokens"] for row in generated if not row.get("truncated")]
+    cut = [row["response_tokens"] for row in generated if row.get("truncated")]
+    return (ended, cut) if generated else None
 
 
 def _draw(axes: Axes, rows: Sequence[tuple[Entry, Lengths]]) -> None:
-    names = in_order(entry["condition"] for entry, _ in rows if entry["step"] is not None)
+    names = list(conditions_of(entry for entry, _ in rows if entry["step"] is not None))
     longest = max(max([*ended, *cut]) for _, (ended, cut) in rows)
     edges = np.linspace(0, max(longest, 1), _BINS + 1)
     for place, (entry, (ended, cut)) in enumerate(rows):

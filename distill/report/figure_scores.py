@@ -1,10 +1,24 @@
 """Figures of scores: accuracy by step, and gains."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from distill.evaluation.scores import shown_metrics
-from distill.report.comparability import truncation_differs
+from distill.report.entries import (
+    SFT,
+    Entry,
+    base_entries,
+    conditions_of,
+    is_bare,
+    kind_of,
+    metric_column,
+    primary,
+    shown_metrics,
+    title_of,
+    trained_entries,
+    truncation_differs,
+    view_name,
+)
 from distill.report.figure import (
     BASE_COLOUR,
     Axes,
@@ -15,18 +29,9 @@ from distill.report.figure import (
     line_style,
     put_legend,
 )
-from distill.report.labels import (
-    BASELINE,
-    Entry,
-    benchmark_name,
-    condition_name,
-    in_order,
-    metric_column,
-    model_name,
-    subject_name,
-)
+from distill.report.labels import condition_name, model_name, subject_name
 from distill.report.paired import Comparison
-from distill.report.tables import TRUNCATED_MARK, base_entries, trained_entries
+from distill.report.tables import TRUNCATED_MARK
 
 Groups = Mapping[tuple[str, str], Sequence[Entry]]
 
@@ -35,15 +40,15 @@ def accuracy_by_step(groups: Groups) -> Drawing | None:
     """The primary metric by training step, a panel per model and benchmark; None if nothing was trained."""
     several_models = len({model for model, _ in groups}) > 1
     panels = []
-    for (model, benchmark), group in groups.items():
+    for (model, _), group in groups.items():
         if trained := trained_entries(group):
             entries = len({entry["condition"] for entry in trained}) + len(base_entries(group))
-            title = benchmark_name(benchmark) + (f", {model_name(model)}" if several_models else "")
+            title = title_of(group[0]) + (f", {model_name(model)}" if several_models else "")
             draw = partial(_draw_accuracy, group=group)
             panels.append(Panel(title, draw, legend_lines(entries)))
     caption = (
-        "Zero-shot accuracy of each checkpoint. Vertical bars: 95% intervals. Grey lines: the base model, by "
-        "number of demonstrations."
+        "The primary metric of each checkpoint, 0-shot. Vertical bars: 95% intervals, where there are any. "
+        "Grey lines: the base model, by number of demonstrations."
     )
     return Drawing("accuracy", "Accuracy by training step", caption, tuple(panels)) if panels else None
 
@@ -52,9 +57,7 @@ def gains(compared: Sequence[Comparison]) -> Drawing | None:
     """Differences on the same rows, a panel per rival; None without any."""
     over: dict[str, list[Comparison]] = {}
     for found in compared:
-        condition = found.first["condition"]
-        rival = {"base": "the base model, 0-shot", BASELINE: "the SFT baseline"}.get(condition, condition)
-        over.setdefault(f"Gain over {rival}", []).append(found)
+        over.setdefault(f"Gain over {_rival(found.first)}", []).append(found)
     panels = []
     for title, lines in over.items():
         height = 1.0 + 0.34 * len(lines) + 0.2 * len({line.benchmark for line in lines})
@@ -66,33 +69,39 @@ def gains(compared: Sequence[Comparison]) -> Drawing | None:
     return Drawing("gains", "Gains by benchmark", caption, tuple(panels)) if panels else None
 
 
+def _rival(entry: Entry) -> str:
+    if entry["step"] is None:
+        return "the base model, 0-shot"
+    return "the SFT baseline" if kind_of(entry) == SFT else str(entry["condition"])
+
+
 def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
-    primary = shown_metrics(group[0]["benchmark"])[0]
     trained = trained_entries(group)
     steps = sorted({entry["step"] for entry in trained})
-    conditions = in_order(entry["condition"] for entry in trained)
+    conditions = conditions_of(trained)
     apart = (steps[-1] - steps[0] or 1) * 0.015  # intervals of one step do not cover each other
-    for number, condition in enumerate(conditions):
+    for number, (condition, kind) in enumerate(conditions.items()):
         shift = apart * (number - (len(conditions) - 1) / 2)
         own = sorted((e for e in trained if e["condition"] == condition), key=lambda entry: entry["step"])
-        metrics = [entry["metrics"][primary] for entry in own]
+        metrics = [primary(entry) for entry in own]
         rates = [100 * metric["rate"] for metric in metrics]
-        below = [rate - 100 * metric["interval"][0] for rate, metric in zip(rates, metrics, strict=True)]
-        above = [100 * metric["interval"][1] - rate for rate, metric in zip(rates, metrics, strict=True)]
+        ends = [metric["interval"] or (math.nan, math.nan) for metric in metrics]
+        below = [rate - 100 * low for rate, (low, _) in zip(rates, ends, strict=True)]
+        above = [100 * high - rate for rate, (_, high) in zip(rates, ends, strict=True)]
         axes.errorbar(
             [entry["step"] + shift for entry in own], rates, yerr=[below, above],
-            label=condition_name(condition), capsize=3, elinewidth=1, **line_style(number),
+            label=condition_name(condition, kind), capsize=3, elinewidth=1, **line_style(number),
         )  # fmt: skip
-    for entry in sorted(base_entries(group), key=lambda entry: entry["num_fewshot"]):
-        k = entry["num_fewshot"]
-        rate = 100 * entry["metrics"][primary]["rate"]
-        dashes = ":" if k == 0 else "--"
-        axes.axhline(rate, color=BASE_COLOUR, linestyle=dashes, linewidth=1.2, label=f"base, {k}-shot")
+    for entry in base_entries(group):
+        rate = 100 * primary(entry)["rate"]
+        dashes = ":" if is_bare(entry) else "--"
+        label = f"base, {view_name(entry)}"
+        axes.axhline(rate, color=BASE_COLOUR, linestyle=dashes, linewidth=1.2, label=label)
     axes.set_xlabel("Training step")
     axes.set_xticks(_few(steps))
     if len(steps) == 1:
         axes.set_xlim(steps[0] - 0.5, steps[0] + 0.5)
-    axes.set_ylabel(f"{metric_column(group[0]['benchmark'], primary)} (%)")
+    axes.set_ylabel(f"{metric_column(trained[0], shown_metrics(trained[0])[0])} (%)")
     axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])  # a marker at 0 is whole
     axes.grid(alpha=0.25)
     put_legend(axes)
@@ -100,7 +109,7 @@ def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
 
 def _draw_gains(axes: Axes, compared: Sequence[Comparison]) -> None:
     entries = [entry for line in compared for entry in (line.first, line.second)]
-    names = in_order(entry["condition"] for entry in trained_entries(entries))
+    names = list(conditions_of(trained_entries(entries)))
     places: list[float] = []
     labels = []
     for number, line in enumerate(compared):
@@ -110,7 +119,7 @@ def _draw_gains(axes: Axes, compared: Sequence[Comparison]) -> None:
         style = bar_style(names.index(line.second["condition"]) if trained else -1)
         axes.barh(places[-1], 100 * line.paired.difference, height=0.7, **style)
         mark = TRUNCATED_MARK if truncation_differs(line.first, line.second) else ""
-        labels.append(f"{benchmark_name(line.benchmark)}: {subject_name(line.second)}{mark}")
+        labels.append(f"{title_of(line.first)}: {subject_name(line.second)}{mark}")
     gains = [100 * line.paired.difference for line in compared]
     # The bootstrap's interval need not hold the difference in its middle.
     ends = [[100 * line.paired.interval[end] for line in compared] for end in (0, 1)]

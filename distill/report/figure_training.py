@@ -1,11 +1,12 @@
-"""Figures of training: loss, and divergence from the few-shot teacher."""
+"""Figures of training: loss, and divergence from the teacher."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from distill.report.collect import TrainingRun
+from distill.report.entries import in_order
 from distill.report.figure import Axes, Drawing, Panel, legend_lines, line_style, put_legend
-from distill.report.labels import benchmark_name, condition_name, in_order
+from distill.report.labels import condition_name
 
 Curve = Callable[[TrainingRun], Sequence[tuple[int, float]]]
 
@@ -21,13 +22,14 @@ def losses(runs: Sequence[TrainingRun]) -> Drawing | None:
 
 
 def divergences(runs: Sequence[TrainingRun]) -> Drawing | None:
-    """KL from the few-shot teacher by step, a panel per benchmark; step 0 is the base model."""
+    """KL from the teacher by step, a panel per benchmark; step 0 is the base model."""
+    teacher = "few-shot" if all(run.teacher == "few-shot" for run in runs) else "prompted"
     caption = (
-        "Mean KL(few-shot teacher || 0-shot student) per answer token on held-out rows, in nats. Step 0 is "
+        f"Mean KL({teacher} teacher || 0-shot student) per answer token on held-out rows, in nats. Step 0 is "
         "the base model; lower is nearer to the teacher."
     )
     panels = _panels(runs, _divergence, "KL (nats per token)")
-    title = "Divergence from the few-shot teacher"
+    title = f"Divergence from the {teacher} teacher"
     return Drawing("divergence", title, caption, panels) if panels else None
 
 
@@ -41,16 +43,16 @@ def _panels(runs: Sequence[TrainingRun], curve: Curve, label: str) -> tuple[Pane
         own = [run for run in runs if run.benchmark == benchmark and curve(run)]
         if own:
             draw = partial(_draw, runs=own, curve=curve, label=label)
-            panels.append(Panel(benchmark_name(benchmark), draw, legend_lines(len(own))))
+            panels.append(Panel(own[0].title, draw, legend_lines(len(own))))
     return tuple(panels)
 
 
 def _draw(axes: Axes, runs: Sequence[TrainingRun], curve: Curve, label: str) -> None:
-    order = in_order(run.condition for run in runs)
+    order = list(in_order((run.condition, run.kind) for run in runs))
     for run in sorted(runs, key=lambda run: order.index(run.condition)):
         steps, values = zip(*curve(run), strict=True)
         axes.plot(
-            steps, values, label=condition_name(run.condition), markevery=max(1, len(steps) // 8),
+            steps, values, label=condition_name(run.condition, run.kind), markevery=max(1, len(steps) // 8),
             **line_style(order.index(run.condition)),
         )  # fmt: skip
     axes.set_xlabel("Training step")

@@ -1,46 +1,20 @@
 """How things are called and numbers are written in a report."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from lm_eval_tasks.benchmarks import BENCHMARKS, Score
+from distill.report.entries import BASELINE, SFT, WITH_PROMPT, Entry, is_bare, view_name
 
-Entry = Mapping[str, Any]
-
-BASELINE = "baseline"
 MISSING = "—"
 MINUS = "\N{MINUS SIGN}"
 
 
-def benchmark_name(benchmark: str) -> str:
-    """A benchmark in tables and figures."""
-    return BENCHMARKS[benchmark].title
-
-
-def metric_column(benchmark: str, name: str) -> str:
-    """A metric's name over a column."""
-    return _score(benchmark, name).column
-
-
-def metric_heading(benchmark: str, name: str) -> str:
-    """A metric's name over a table."""
-    return _score(benchmark, name).heading
-
-
-def _score(benchmark: str, name: str) -> Score:
-    return next(score for score in BENCHMARKS[benchmark].scores if score.name == name)
-
-
-def condition_name(condition: str) -> str:
-    """A condition over a column: `Baseline`, `Distillation (online_v1)`."""
-    return "Baseline" if condition == BASELINE else f"Distillation ({condition})"
-
-
-def in_order(conditions: Iterable[str]) -> list[str]:
-    """Conditions as a report lists them: the SFT baseline, then the others as they come."""
-    names = list(dict.fromkeys(conditions))
-    return sorted(names, key=lambda name: name != BASELINE)
+def condition_name(condition: str, kind: str) -> str:
+    """A condition over a column: `Baseline`, `SFT (lr_2)`, `Distillation (online_v1)`."""
+    if kind == SFT:
+        own = {BASELINE: "Baseline", "sft": "SFT"}
+        return own.get(condition, f"SFT ({condition})")
+    return f"Distillation ({condition})"
 
 
 def model_name(name: str) -> str:
@@ -49,9 +23,14 @@ def model_name(name: str) -> str:
 
 
 def subject_name(entry: Entry) -> str:
-    """Such as `base 4-shot` or `online_v1 step 200`."""
+    """Such as `base 4-shot`, `online_v1 step 200` or `online_v1 step 200 with the prompt`."""
     if entry["step"] is None:
-        return f"{entry['condition']} {entry['num_fewshot']}-shot"
+        return f"{entry['condition']} {view_name(entry)}"
+    return checkpoint_name(entry) + ("" if is_bare(entry) else f" {WITH_PROMPT}")
+
+
+def checkpoint_name(entry: Entry) -> str:
+    """Such as `online_v1 step 200`."""
     return f"{entry['condition']} step {entry['step']}"
 
 
@@ -66,21 +45,26 @@ def points(difference: float) -> str:
 
 
 def counted(metric: Entry | None) -> str:
-    """`7.21% (39/541)`."""
-    if metric is None:
+    """`7.21% (39/541)`; of values that are no counts, `7.21% (n = 541)`."""
+    if metric is None or metric["rate"] is None:
         return MISSING
-    return f"{percent(metric['rate'])} ({metric['correct']}/{metric['total']})"
+    correct = metric.get("correct")
+    of = f"n = {metric['total']}" if correct is None else f"{correct}/{metric['total']}"
+    return f"{percent(metric['rate'])} ({of})"
 
 
-def interval(bounds: Sequence[float], digits: int = 1) -> str:
+def interval(bounds: Sequence[float] | None, digits: int = 1) -> str:
     """`[5.3, 9.7]`, in percent; of differences, `[-1.2, 3.8]`."""
+    if bounds is None:
+        return MISSING
     low, high = (f"{100 * bound:.{digits}f}".replace("-", MINUS) for bound in bounds)
     return f"[{low}, {high}]"
 
 
 def with_interval(metric: Entry | None) -> str:
-    """`7.21% (39/541) [5.3, 9.7]`."""
-    return MISSING if metric is None else f"{counted(metric)} {interval(metric['interval'])}"
+    """`7.21% (39/541) [5.3, 9.7]`; the interval where there is one."""
+    bounds = metric.get("interval") if metric else None
+    return f"{counted(metric)} {interval(bounds)}" if bounds else counted(metric)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

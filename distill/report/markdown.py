@@ -5,24 +5,31 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
-from distill.report import tables
+from distill.report import record_tables, tables
 from distill.report.collect import Collection
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
 from distill.report.contamination import overlap_parts
+from distill.report.entries import (
+    Entry,
+    bare_and_prompted,
+    conditions_of,
+    last_common,
+    title_of,
+    trained_entries,
+)
 from distill.report.figure import Drawing
 from distill.report.figure_lengths import response_lengths
 from distill.report.figure_scores import accuracy_by_step, gains
 from distill.report.figure_training import divergences, losses
-from distill.report.labels import Entry, benchmark_name, in_order, model_name
+from distill.report.labels import model_name
 from distill.report.paired import (
     Comparison,
     RowLogs,
     comparisons,
     gap_interval,
     gaps_closed,
-    zero_and_few_shot,
 )
-from distill.report.paired_tables import COMPARISONS_NOTE, comparisons_table, gap_closed_table
+from distill.report.paired_tables import comparisons_note, comparisons_table, gap_closed_table
 from distill.report.published_tables import reported_tables
 from distill.report.seeds import Seeds
 
@@ -97,10 +104,13 @@ class Report:
             *_figure_section(self),
             *_training_section(self.collection),
             *_overlap_section(self),
-            Section("Diagnostics", [tables.diagnostics_table(self.collection.entries)]),
+            *_diagnostics_section(self.collection),
             Section(
                 "Provenance",
-                [tables.provenance_table(self.collection), tables.software(self.collection.entries)],
+                [
+                    record_tables.provenance_table(self.collection),
+                    record_tables.software(self.collection.entries),
+                ],
             ),
         ]
 
@@ -114,10 +124,9 @@ class Report:
         return found + own_warnings(entries)
 
     def side_by_side(self, group: Sequence[Entry]) -> list[Entry]:
-        """Of one model and benchmark: the base model with and without demonstrations, and the students."""
-        conditions = in_order(entry["condition"] for entry in tables.trained_entries(group))
-        base = [entry for entry in zero_and_few_shot(group) if entry]
-        return base + list(tables.last_common(group, conditions).values())
+        """Of one model and benchmark: the base model with and without the prompt, and the students."""
+        base = [entry for entry in bare_and_prompted(group) if entry]
+        return base + list(last_common(group, conditions_of(trained_entries(group))).values())
 
 
 def compose(report: Report) -> str:
@@ -140,18 +149,18 @@ def _seed_section(seeds: Seeds) -> list[Section]:
 def _gap_section(model: str, groups: Groups, logs: RowLogs) -> list[Section]:
     known = partial(gap_interval, logs=logs)
     found = {name: tables.gap_table(group, known) for name, group in groups.items()}
-    texts = {name: [text] for name, text in found.items() if text}
+    texts = {title_of(groups[name][0]): [text] for name, text in found.items() if text}
     return _section(f"Section 1 — ICL gap ({model_name(model)})", texts)
 
 
 def _checkpoint_section(model: str, groups: Groups) -> list[Section]:
     found = {}
-    for name, group in groups.items():
+    for group in groups.values():
         texts = [
             part for heading, text in tables.checkpoint_tables(group) for part in (f"#### {heading}", text)
         ]
         if texts:
-            found[name] = texts
+            found[title_of(group[0])] = texts
     return _section(f"Section 3 — Checkpoint results ({model_name(model)}, 0-shot)", found)
 
 
@@ -163,7 +172,7 @@ def _summary_section(
         return []
     parts = [summary]
     if text := comparisons_table(compared):
-        parts += ["### Paired comparisons", text, COMPARISONS_NOTE]
+        parts += ["### Paired comparisons", text, comparisons_note(compared)]
     closed = [found for group in groups.values() for found in gaps_closed(group, logs)]
     if text := gap_closed_table(closed):
         parts += ["### ICL gap closed without demonstrations", text]
@@ -181,12 +190,17 @@ def _overlap_section(report: Report) -> list[Section]:
     return [Section("Overlap of training and evaluation", parts)] if parts else []
 
 
+def _diagnostics_section(collection: Collection) -> list[Section]:
+    text = record_tables.diagnostics_table(collection.entries)
+    return [Section("Diagnostics", [text])] if text else []
+
+
 def _figure_section(report: Report) -> list[Section]:
     groups = grouped(report.collection.entries)
     several = len(report.models) > 1
     shown = {
-        benchmark_name(benchmark) + (f", {model_name(model)}" if several else ""): report.side_by_side(group)
-        for (model, benchmark), group in groups.items()
+        title_of(group[0]) + (f", {model_name(model)}" if several else ""): report.side_by_side(group)
+        for (model, _), group in groups.items()
     }
     compared = [line for lines in report.compared.values() for line in lines]
     drawn = [accuracy_by_step(groups), gains(compared), response_lengths(shown, report.logs)]
@@ -196,13 +210,15 @@ def _figure_section(report: Report) -> list[Section]:
 
 def _training_section(collection: Collection) -> list[Section]:
     parts = []
-    if text := tables.loss_table(collection.training):
+    if text := record_tables.loss_table(collection.training):
         parts += [text]
     for benchmark in dict.fromkeys(run.benchmark for run in collection.training):
-        if text := tables.divergence_table(collection.training, benchmark):
+        if text := record_tables.divergence_table(collection.training, benchmark):
+            run = next(run for run in collection.training if run.benchmark == benchmark)
             parts += [
-                f"### Divergence from the few-shot teacher, {benchmark_name(benchmark)}",
-                "Mean KL(few-shot teacher || 0-shot student) per answer token on held-out rows, in nats.",
+                f"### Divergence from the {run.teacher} teacher, {run.title}",
+                f"Mean KL({run.teacher} teacher || 0-shot student) per answer token on held-out rows, in "
+                "nats.",
                 text,
             ]
     drawn = [
@@ -212,10 +228,10 @@ def _training_section(collection: Collection) -> list[Section]:
 
 
 def _section(heading: str, found: dict[str, list[str]]) -> list[Section]:
-    """The parts of each benchmark under its name; nothing at all without any."""
+    """The parts of each task under its title; nothing at all without any."""
     parts = []
-    for benchmark, texts in found.items():
-        parts += [f"### {benchmark_name(benchmark)}", *texts]
+    for title, texts in found.items():
+        parts += [f"### {title}", *texts]
     return _flagged(Section(heading, parts)) if parts else []
 
 

@@ -80,13 +80,15 @@ def _name(entry: dict[str, Any]) -> str:
     return Path(entry["adapter"] or entry["model"]).name
 
 
-def dataset_of(benchmark: str | None, source: str | None, task: str) -> dict[str, Any]:
+def dataset_of(
+    benchmark: str | None, source: str | None, task: str, title: str | None = None
+) -> dict[str, Any]:
     """Which data set was asked, as `EvalResult` names it.
 
     A score on the embedded sample must not pass for the benchmark's.
     """
     if benchmark is None or benchmark not in BENCHMARKS:
-        return {"dataset_type": task, "dataset_name": task}
+        return {"dataset_type": task, "dataset_name": title or task}
     title = BENCHMARKS[benchmark].dataset_title
     if source == "sample":
         name = f"embedded sample in the schema of {title}"

@@ -6,11 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.scores import shown_metrics
 from distill.report.collect import Found
-from distill.report.labels import Entry, in_order, subject_name
-from distill.report.tables import base_entries, last_common, trained_entries
-from distill.statistics.paired import GapClosed, Paired, compare, difference_interval, gap_closed, holm
+from distill.report.entries import (
+    Entry,
+    bare_and_prompted,
+    conditions_of,
+    last_common,
+    shown_metrics,
+    trained_entries,
+)
+from distill.report.labels import subject_name
+from distill.report.paired_rows import compare_values, gap_is_shown, share_closed, values_interval
+from distill.statistics.paired import GapClosed, Interval, Paired, holm
 from lm_eval_tasks.errors import UserError
 
 Rows = dict[str, Mapping[str, Any]]
@@ -22,8 +29,8 @@ class Comparison:
 
     Attributes:
         benchmark: What both were asked.
-        first: What is compared.
-        second: What it is compared with.
+        first: What is compared with: the base model, or the first condition.
+        second: What is compared; a difference is its rate minus the first one's.
         paired: The primary metric's comparison.
         p_holm: Its p-value, adjusted for all comparisons of the report.
     """
@@ -67,14 +74,18 @@ class RowLogs:
         return self._read[path]
 
     def columns(self, entries: Sequence[Entry], name: str) -> list[list[Any]] | None:
-        """The metric `name` of several entries over the same rows in the same order; None if they differ."""
+        """The metric `name` of several entries over the same rows in the same order.
+
+        None if their rows differ, or one of them has no value.
+        """
         logs = [self.rows(entry) for entry in entries]
         found = [log for log in logs if log is not None]
         if len(found) < len(logs) or any(log.keys() != found[0].keys() for log in found):
             return None
         if any(log[key]["question"] != found[0][key]["question"] for log in found for key in log):
             return None
-        return [[log[key][name] for key in found[0]] for log in found]
+        values = [[log[key].get(name) for key in found[0]] for log in found]
+        return None if any(value is None for column in values for value in column) else values
 
     def _load(self, path: Path, entry: Entry) -> Rows:
         try:
@@ -93,51 +104,46 @@ def comparisons(groups: Sequence[Sequence[Entry]], logs: RowLogs) -> list[Compar
     """All pairs that the report compares, with p-values adjusted for their number."""
     found = []
     for group in groups:
-        name = shown_metrics(group[0]["benchmark"])[0]
         for first, second in _pairs(group):
-            if columns := logs.columns([first, second], name):
-                found.append((group[0]["benchmark"], first, second, compare(*columns)))
+            if columns := logs.columns([first, second], shown_metrics(first)[0]):
+                found.append((first["benchmark"], first, second, compare_values(*columns)))
     adjusted = holm([paired.p for *_, paired in found])
     return [Comparison(*line, p_holm) for line, p_holm in zip(found, adjusted, strict=True)]
 
 
 def gaps_closed(group: Sequence[Entry], logs: RowLogs) -> Iterator[tuple[Entry, Entry, GapClosed]]:
-    """Few-shot base, student and share, for each condition's last checkpoint."""
-    zero, few_shot = zero_and_few_shot(group)
-    for student in _students(group) if zero and few_shot else ():
-        name = shown_metrics(student["benchmark"])[0]
-        if columns := logs.columns([zero, few_shot, student], name):  # type: ignore[list-item] # both are there
-            yield few_shot, student, gap_closed(*columns)  # type: ignore[misc] # both are there
+    """Prompted base, student and share, for each condition's last checkpoint."""
+    bare, prompted = bare_and_prompted(group)
+    if not bare or not prompted:
+        return
+    for student in _students(group):
+        if columns := logs.columns([bare, prompted, student], shown_metrics(bare)[0]):
+            yield prompted, student, share_closed(*columns)
 
 
-def gap_interval(zero: Entry, few_shot: Entry, name: str, logs: RowLogs) -> tuple[float, float] | None:
-    """95% interval of the ICL gap in the metric `name`; None without the rows."""
-    columns = logs.columns([zero, few_shot], name)
+def gap_interval(first: Entry, second: Entry, name: str, logs: RowLogs) -> Interval | None:
+    """95% interval of the difference in the metric `name`, second minus first; None without the rows."""
+    columns = logs.columns([first, second], name)
+    return values_interval(*columns) if columns else None
+
+
+def has_gap(bare: Entry, prompted: Entry, name: str, logs: RowLogs) -> bool:
+    """Whether the prompt helps, as far as the rows can show it."""
+    columns = logs.columns([bare, prompted], name)
     if columns is None:
-        return None
+        return False
     first, second = columns
-    if zero["metrics"][name]["unit"] == "row":
-        return difference_interval(first, second)
-    # Verdicts on instructions: whole rows are drawn, so that those of one prompt stay together.
-    return difference_interval(list(map(sum, first)), list(map(sum, second)), list(map(len, first)))
-
-
-def zero_and_few_shot(group: Sequence[Entry]) -> tuple[Entry | None, Entry | None]:
-    """The base model without demonstrations and with the most."""
-    base = sorted(base_entries(group), key=lambda entry: entry["num_fewshot"])
-    zero = base[0] if base and base[0]["num_fewshot"] == 0 else None
-    return zero, base[-1] if base and base[-1]["num_fewshot"] else None
+    return gap_is_shown(first, second, values_interval(first, second))
 
 
 def _pairs(group: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
     """(what is compared with, what is compared): the gap, each student with the base, and with the first."""
-    zero, few_shot = zero_and_few_shot(group)
+    bare, prompted = bare_and_prompted(group)
     students = _students(group)
-    if zero:
-        yield from ((zero, other) for other in ([few_shot] if few_shot else []) + students)
+    if bare:
+        yield from ((bare, other) for other in ([prompted] if prompted else []) + students)
     yield from ((students[0], other) for other in students[1:])
 
 
 def _students(group: Sequence[Entry]) -> list[Entry]:
-    conditions = in_order(entry["condition"] for entry in trained_entries(group))
-    return list(last_common(group, conditions).values())
+    return list(last_common(group, conditions_of(trained_entries(group))).values())

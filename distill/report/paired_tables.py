@@ -2,17 +2,8 @@
 
 from collections.abc import Iterable
 
-from distill.report.comparability import truncation_differs
-from distill.report.labels import (
-    MISSING,
-    Entry,
-    benchmark_name,
-    interval,
-    percent,
-    points,
-    subject_name,
-    table,
-)
+from distill.report.entries import Entry, primary, title_of, truncation_differs, view_name
+from distill.report.labels import MISSING, interval, percent, points, subject_name, table
 from distill.report.paired import Comparison
 from distill.report.tables import TRUNCATED_MARK
 from distill.statistics.paired import GapClosed
@@ -21,6 +12,10 @@ COMPARISONS_NOTE = (
     "Both of a pair answered the same rows. Intervals: 95%, paired bootstrap over rows. p: exact McNemar "
     "test; adjusted (Holm), it holds for all lines together. Detectable: the smallest true difference that "
     "so many rows would show with a power of 80%."
+)
+SCORES_NOTE = (
+    "Where a row's value is no verdict: p by the sign test over rows; in place of right answers stand the "
+    "rows on which the one or the other is higher."
 )
 
 
@@ -33,10 +28,16 @@ def comparisons_table(comparisons: Iterable[Comparison]) -> str | None:
         paired = found.paired
         mark = TRUNCATED_MARK if truncation_differs(found.first, found.second) else ""
         pair = f"{subject_name(found.second)} against {subject_name(found.first)}"
-        row = [benchmark_name(found.benchmark), pair, str(paired.n), points(paired.difference) + mark]
+        row = [title_of(found.first), pair, str(paired.n), points(paired.difference) + mark]
         row += [interval(paired.interval), str(paired.only_second), str(paired.only_first)]
         rows.append([*row, p_value(paired.p), p_value(found.p_holm), percent(paired.detectable)])
     return table(header, rows) if rows else None
+
+
+def comparisons_note(comparisons: Iterable[Comparison]) -> str:
+    """How the table is read."""
+    scored = any(primary(found.first).get("unit", "row") != "row" for found in comparisons)
+    return f"{COMPARISONS_NOTE} {SCORES_NOTE}" if scored else COMPARISONS_NOTE
 
 
 def gap_closed_table(found: Iterable[tuple[Entry, Entry, GapClosed]]) -> str | None:
@@ -44,9 +45,9 @@ def gap_closed_table(found: Iterable[tuple[Entry, Entry, GapClosed]]) -> str | N
     rows = []
     for few_shot, student, closed in found:
         name = [
-            benchmark_name(student["benchmark"]),
+            title_of(student),
             subject_name(student),
-            f"{few_shot['num_fewshot']}-shot",
+            view_name(few_shot),
         ]
         if closed.share is None or closed.interval is None:
             rows.append([*name, "not reported: no gap above 0", MISSING, interval(closed.gap)])

@@ -4,7 +4,7 @@ By benchmark, condition and measurement, as fractions of 1 of the benchmark's pr
 
     reported_source: where the figures are from
     reported:
-      gsm8k:
+      <benchmark>:
         base: {0-shot: 0.2608, 8-shot: 0.4708}
         baseline: {1000: 0.63, best: 0.6429}
 

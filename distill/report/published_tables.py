@@ -3,18 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from distill.evaluation.scores import shown_metrics
 from distill.report.collect import Collection
-from distill.report.labels import (
-    MISSING,
-    Entry,
-    benchmark_name,
-    percent,
-    points,
-    subject_name,
-    table,
-    with_interval,
-)
+from distill.report.entries import Entry, is_bare, primary, task_title, title_of
+from distill.report.labels import MISSING, percent, points, subject_name, table, with_interval
 from distill.report.published import BASE, ReportedScore, read_reported
 
 NOTE = (
@@ -46,17 +37,24 @@ def _table(scores: Sequence[ReportedScore], entries: Sequence[Entry]) -> str:
     header = ["Dataset", "Condition", "Reported at", "Reported", "Reproduced at", "Reproduced", "Difference"]
     header.append("Reported within the interval")
     rows = []
+    titles = {entry["benchmark"]: title_of(entry) for entry in entries}
     for score in scores:
-        row = [benchmark_name(score.benchmark), score.condition, _place(score), percent(score.score)]
+        title = titles.get(score.benchmark) or task_title(score.benchmark)
+        row = [title, score.condition, _place(score), percent(score.score)]
         entry = _reproduced(score, entries)
         if entry is None:
             rows.append([*row, *[MISSING] * 4])
             continue
-        metric = entry["metrics"][shown_metrics(score.benchmark)[0]]
-        low, high = metric["interval"]
+        metric = primary(entry)
         row += [subject_name(entry), with_interval(metric), points(metric["rate"] - score.score)]
-        rows.append([*row, "yes" if low <= score.score <= high else "no"])
+        rows.append([*row, _within(score.score, metric.get("interval"))])
     return table(header, rows)
+
+
+def _within(score: float, bounds: Sequence[float] | None) -> str:
+    if bounds is None:
+        return MISSING
+    return "yes" if bounds[0] <= score <= bounds[1] else "no"
 
 
 def _place(score: ReportedScore) -> str:
@@ -67,10 +65,11 @@ def _reproduced(score: ReportedScore, entries: Sequence[Entry]) -> Entry | None:
     """The entry that answers to a published score."""
     own = [e for e in entries if (e["benchmark"], e["condition"]) == (score.benchmark, score.condition)]
     if score.condition == BASE:
-        return next((entry for entry in own if entry["num_fewshot"] == score.num_fewshot), None)
+        shown = (score.num_fewshot == 0, score.num_fewshot)
+        return next((entry for entry in own if (is_bare(entry), entry["num_fewshot"]) == shown), None)
+    own = [entry for entry in own if is_bare(entry)]
     if score.step is not None:
         return next((entry for entry in own if entry["step"] == score.step), None)
-    primary = shown_metrics(score.benchmark)[0]
     if score.which == "best":
-        return max(own, key=lambda entry: entry["metrics"][primary]["rate"], default=None)
+        return max(own, key=lambda entry: primary(entry)["rate"], default=None)
     return max(own, key=lambda entry: entry["step"], default=None)

@@ -3,23 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from distill.evaluation.scores import shown_metrics
 from distill.report.collect import Collection, Found, base_beside
 from distill.report.comparability import SEED, difference, differences
-from distill.report.labels import (
-    BASELINE,
-    MINUS,
+from distill.report.entries import (
     Entry,
-    benchmark_name,
-    in_order,
-    interval,
-    model_name,
-    percent,
-    points,
-    subject_name,
-    table,
+    bare_and_prompted,
+    baseline_of,
+    conditions_of,
+    is_bare,
+    shown_metrics,
+    title_of,
 )
-from distill.report.paired import RowLogs, gap_interval, zero_and_few_shot
+from distill.report.labels import MINUS, interval, model_name, percent, points, subject_name, table
+from distill.report.paired import RowLogs, has_gap
 from distill.statistics.paired import SeedMean, over_seeds
 from distill.training.provenance import FILE as PROVENANCE
 
@@ -44,7 +40,7 @@ class Seeds:
         """Group what was collected, and leave out what differs in more than the seed."""
         self._logs = logs
         shown = {id(entry) for entry in collection.entries}
-        trained = [one for one in collection.found if one.checkpoint]
+        trained = [one for one in collection.found if one.checkpoint and is_bare(one.entry)]
         self._shown = sorted({one.seed for one in trained if id(one.entry) in shown})
         self._found = collection.found
         self.warnings: list[str] = []
@@ -55,7 +51,7 @@ class Seeds:
             seeds = groups.setdefault(key, {}).setdefault(one.entry["step"], {})
             if seeds.setdefault(one.seed, one) is not one:
                 self.warnings.append(
-                    f"{benchmark_name(key[1])}, {_named(one.entry, one.seed)} is in "
+                    f"{title_of(one.entry)}, {_named(one.entry, one.seed)} is in "
                     f"{seeds[one.seed].source} and in {one.source}: over seeds, only the first counts."
                 )
         self._groups = {key: group for key, group in groups.items() if self._poolable(key, group)}
@@ -78,11 +74,12 @@ class Seeds:
 
     def _poolable(self, key: tuple[str, str, str], group: Group) -> bool:
         """Whether there are several seeds, and nothing but the seed differs."""
-        model, benchmark, condition = key
+        model, _, condition = key
         if all(len(seeds) < 2 for seeds in group.values()):
             return False
-        place = f"{benchmark_name(benchmark)} ({model}), {condition} is not pooled over seeds"
         found = [one for seeds in group.values() for one in seeds.values()]
+        title = title_of(found[0].entry)
+        place = f"{title} ({model}), {condition} is not pooled over seeds"
         asked = [(_named(one.entry, one.seed), one.entry) for one in found]
         bases = {one.seed: base_beside(one, self._found) for one in found}
         asked += [(_named(entry, seed), entry) for seed, base in bases.items() for entry in base]
@@ -93,18 +90,18 @@ class Seeds:
         self.warnings += warnings
         if any(not one.provenance for one in found):
             self.warnings.append(
-                f"{benchmark_name(benchmark)} ({model}), {condition}: a training folder without "
+                f"{title} ({model}), {condition}: a training folder without "
                 f"{PROVENANCE} is among the seeds, so its training settings are not compared."
             )
         return not warnings
 
     def _score_rows(self) -> Iterator[list[str]]:
-        for (_, benchmark, condition), group in self._ordered():
-            name = shown_metrics(benchmark)[0]
+        for (_, _, condition), group in self._ordered():
+            title, name = _asked(group)
             for step, seeds in sorted(group.items()):
                 rates = {seed: _rate(one.entry, name) for seed, one in seeds.items()}
                 if found := over_seeds(list(rates.values())):
-                    row = [benchmark_name(benchmark), condition, str(step), _listed(rates)]
+                    row = [title, condition, str(step), _listed(rates)]
                     yield [*row, *_summary(found, percent)]
 
     def _gain_rows(self) -> Iterator[list[str]]:
@@ -112,7 +109,7 @@ class Seeds:
             for step, seeds in sorted(group.items()):
                 for name, values, write in self._gains(key, step, seeds):
                     if found := over_seeds(list(values.values())):
-                        row = [benchmark_name(key[1]), name, str(step), _listed(values)]
+                        row = [_asked(group)[0], name, str(step), _listed(values)]
                         yield [*row, *_summary(found, write)]
 
     def _gains(
@@ -120,30 +117,44 @@ class Seeds:
     ) -> Iterator[tuple[str, dict[int, float], Callable[[float], str]]]:
         """Name, values by seed and notation: against the base, against SFT, share of the gap."""
         model, benchmark, condition = key
-        metric = shown_metrics(benchmark)[0]
+        _, metric = _asked({step: dict(seeds)})
         rates = {seed: _rate(one.entry, metric) for seed, one in seeds.items()}
         over_base, shares = {}, {}
         for seed, one in seeds.items():
-            zero, few_shot = zero_and_few_shot(base_beside(one, self._found))
-            if zero is None:
+            bare, prompted = bare_and_prompted(base_beside(one, self._found))
+            if bare is None:
                 continue
-            over_base[seed] = rates[seed] - _rate(zero, metric)
-            bounds = gap_interval(zero, few_shot, metric, self._logs) if few_shot else None
-            if few_shot and bounds and bounds[0] > 0:
-                shares[seed] = over_base[seed] / (_rate(few_shot, metric) - _rate(zero, metric))
+            over_base[seed] = rates[seed] - _rate(bare, metric)
+            if prompted and has_gap(bare, prompted, metric, self._logs):
+                shares[seed] = over_base[seed] / (_rate(prompted, metric) - _rate(bare, metric))
         yield f"{condition} {MINUS} base 0-shot", over_base, points
-        baseline = self._groups.get((model, benchmark, BASELINE), {}).get(step, {})
-        if condition != BASELINE:
+        rival = self._baseline(model, benchmark)
+        if rival and condition != rival:
+            baseline = self._groups[model, benchmark, rival].get(step, {})
             both = {
                 seed: rates[seed] - _rate(baseline[seed].entry, metric) for seed in seeds if seed in baseline
             }
-            yield f"{condition} {MINUS} {BASELINE}", both, points
+            yield f"{condition} {MINUS} {rival}", both, points
         if len(shares) == len(seeds):  # a share of no gap is none, and the others alone would mislead
             yield f"ICL gap closed by {condition}", shares, lambda share: f"{100 * share:.0f}%"
 
+    def _baseline(self, model: str, benchmark: str) -> str | None:
+        own = [group for key, group in self._groups.items() if key[:2] == (model, benchmark)]
+        return baseline_of(conditions_of(map(_entry_of, own)))
+
     def _ordered(self) -> list[tuple[tuple[str, str, str], Group]]:
-        conditions = in_order(condition for *_, condition in self._groups)
+        conditions = list(conditions_of(map(_entry_of, self._groups.values())))
         return sorted(self._groups.items(), key=lambda item: (*item[0][:2], conditions.index(item[0][2])))
+
+
+def _entry_of(group: Group) -> Entry:
+    return next(one.entry for seeds in group.values() for one in seeds.values())
+
+
+def _asked(group: Group) -> tuple[str, str]:
+    """The task's title, and its primary metric."""
+    entry = _entry_of(group)
+    return title_of(entry), shown_metrics(entry)[0]
 
 
 def _training(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from distill.report.entries import metric_heading, shown_metrics, title_of
 from distill.report.figure import panel_svg
 from distill.report.html.samples import sample_groups
 from distill.report.html.standings import standings
@@ -50,6 +51,10 @@ def render(report: Report) -> str:
         models=list(dict.fromkeys(result.model for result in results)),
         measured=max(entry["date"] for entry in report.collection.entries)[:10],
         cards=cards(report),
+        metrics={
+            title_of(entry): [metric_heading(entry, name) for name in shown_metrics(entry)]
+            for entry in report.collection.entries
+        },
         # Pictures come before tables.
         sections=sorted(sections, key=lambda section: bool(section["html"])),
         samples=sample_groups(report),

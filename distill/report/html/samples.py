@@ -1,11 +1,12 @@
 """What the sample browser shows: a bounded choice of prompts, each with all conditions' responses."""
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distill.evaluation.scores import shown_metrics
-from distill.report.labels import Entry, benchmark_name, model_name, subject_name
+from distill.report.entries import Entry, metric_heading, shown_metrics, title_of
+from distill.report.labels import model_name, subject_name
 from distill.report.markdown import Report
 from distill.report.paired import Rows
 from lm_eval_tasks.benchmarks import BENCHMARKS
@@ -39,25 +40,28 @@ def sample_groups(report: Report) -> list[Json]:
         entries = report.side_by_side(report.models[model][benchmark])
         logs = [(entry, rows) for entry in entries if (rows := report.logs.rows(entry))]
         if logs:
-            found.append(_group(model, benchmark, logs, budget=MAX_TEXT // len(places)))
+            found.append(_group(model, logs, budget=MAX_TEXT // len(places)))
     if len(report.models) > 1:
         for group in found:
             group["task"] += f", {group['model']}"
     return found
 
 
-def _group(model: str, benchmark: str, logs: Sequence[tuple[Entry, Rows]], *, budget: int) -> Json:
-    prompts = [_prompt(benchmark, key, logs) for key in logs[0][1]]
+def _group(model: str, logs: Sequence[tuple[Entry, Rows]], *, budget: int) -> Json:
+    first = logs[0][0]
+    prompts = [_prompt(key, logs) for key in logs[0][1]]
     differing = [prompt for prompt in prompts if prompt["differs"]]
     agreeing = [prompt for prompt in prompts if not prompt["differs"]]
     chosen = _choose(differing, agreeing, logs, budget)
     for prompt in chosen:
-        rows = [rows.get(prompt["id"]) for _, rows in logs]
-        asked = [row if row and row["question"] == prompt["question"] else None for row in rows]
-        prompt["answers"] = [_answer(benchmark, row) if row else None for row in asked]
+        asked = [(entry, rows.get(prompt["id"])) for entry, rows in logs]
+        prompt["answers"] = [
+            _answer(entry, row) if row and _text(row["question"]) == prompt["question"] else None
+            for entry, row in asked
+        ]
     return {
-        "task": benchmark_name(benchmark),
-        "benchmark": benchmark,
+        "task": title_of(first),
+        "benchmark": first["benchmark"],
         "model": model_name(model),
         "subjects": [{"name": subject_name(entry), "condition": entry["condition"]} for entry, _ in logs],
         "total": len(prompts),
@@ -66,19 +70,26 @@ def _group(model: str, benchmark: str, logs: Sequence[tuple[Entry, Rows]], *, bu
     }
 
 
-def _prompt(benchmark: str, key: str, logs: Sequence[tuple[Entry, Rows]]) -> Json:
+def _prompt(key: str, logs: Sequence[tuple[Entry, Rows]]) -> Json:
     row = logs[0][1][key]
-    verdicts = {str(_verdict(benchmark, rows[key])) for _, rows in logs if key in rows}
+    verdicts = {str(_verdict(entry, rows[key])) for entry, rows in logs if key in rows}
     return {
         "id": key,
-        "question": row["question"],
-        "target": row["target"],
+        "question": _text(row["question"]),
+        "target": _text(row["target"]),
         "differs": len(verdicts) > 1,
     }
 
 
-def _verdict(benchmark: str, row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in shown_metrics(benchmark))
+def _verdict(entry: Entry, row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in shown_metrics(entry))
+
+
+def _text(value: Any) -> str:
+    """A text as it is; other JSON as JSON, and nothing of null."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _choose(
@@ -92,7 +103,7 @@ def _choose(
     drawn = order.sample(differing, len(differing)) + order.sample(agreeing, len(agreeing))
     kept: set[str] = set()
     for prompt in drawn[:MAX_PROMPTS]:
-        texts = (rows[prompt["id"]]["response"] for _, rows in logs if prompt["id"] in rows)
+        texts = (_text(rows[prompt["id"]]["response"]) for _, rows in logs if prompt["id"] in rows)
         budget -= sum(min(len(text), _HEAD + _TAIL) for text in texts)
         if kept and budget < 0:
             break
@@ -100,19 +111,34 @@ def _choose(
     return [prompt for prompt in differing + agreeing if prompt["id"] in kept]
 
 
-def _answer(benchmark: str, row: Row) -> Json:
-    """One response with its verdicts; `kept` holds, per instruction, its id, strict and loose."""
-    spec = BENCHMARKS[benchmark]
-    shown = shown_metrics(benchmark)
-    text = row["response"]
-    found: Json = {"text": text, "tokens": row["response_tokens"], "right": row[shown[0]]}
+def _answer(entry: Entry, row: Row) -> Json:
+    """One response with its verdicts; `kept` holds, per instruction, its id, strict and loose.
+
+    `answer` is there where the task's scorer extracts one; `second` is the second metric's name and value,
+    where it is one value as well.
+    """
+    known = BENCHMARKS.get(entry["benchmark"])
+    first, *others = shown_metrics(entry)
+    text = _text(row["response"])
+    found: Json = {"text": text, "tokens": row.get("response_tokens"), **_judged(row.get(first))}
     if len(text) > _HEAD + _TAIL:
         found |= {"text": text[:_HEAD], "left_out": len(text) - _HEAD - _TAIL, "tail": text[-_TAIL:]}
     found["flags"] = [words for name, words in _FLAGS.items() if row.get(name)]
-    if levels := [row[score.name] for score in spec.scores if score.unit == "instruction"]:
-        ids = row.get("instruction_id_list") or ["instruction"] * len(levels[0])
-        found["kept"] = [list(one) for one in zip(ids, levels[0], levels[-1], strict=True)]
-    else:
-        answer = spec.extract(row) if spec.extract else None
-        found |= {"flexible": row[shown[-1]], "answer": answer}
+    if levels := [row[name] for name in entry["metrics"] if isinstance(row.get(name), list)]:
+        strict, loose = levels[0], levels[-1] if len(levels[-1]) == len(levels[0]) else levels[0]
+        ids = row.get("instruction_id_list") or []
+        ids = ids if len(ids) == len(strict) else ["instruction"] * len(strict)
+        return found | {"kept": [list(one) for one in zip(ids, strict, loose, strict=True)]}
+    if known and known.extract:
+        found["answer"] = known.extract(row)
+    if others:
+        found["second"] = {"name": metric_heading(entry, others[-1]), **_judged(row.get(others[-1]))}
     return found
+
+
+def _judged(value: Any) -> Json:
+    """Whether a value is right in full, and in words what a verdict alone does not say."""
+    parts = [float(one or 0) for one in (value if isinstance(value, list) else [value])]
+    score = sum(parts) / len(parts) if parts else 0.0
+    words = None if isinstance(value, list) or score in (0, 1) else f"score {score:.2f}"
+    return {"right": score == 1, "words": words}

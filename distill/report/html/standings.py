@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from distill.evaluation.scores import shown_metrics
-from distill.evaluation.summary import warnings_of
-from distill.report.labels import Entry, benchmark_name, counted, interval, model_name, subject_name
+from distill.report.entries import Entry, diagnostic, doubts, shown_metrics, title_of
+from distill.report.labels import counted, interval, model_name, subject_name
 from distill.report.markdown import Report
 
 
@@ -20,14 +19,14 @@ class Standing:
         step: Training step; 0 for the base model.
         shots: Demonstrations in the prompt.
         score: The primary metric's rate.
-        low: Lower end of its 95% interval.
+        low: Lower end of its 95% interval; None where there is none.
         high: Upper end.
         score_text: Rate and counts.
         interval_text: The interval in percent.
-        second: The second metric's rate.
+        second: The second metric's rate; None of a task with one metric.
         second_text: Rate and counts.
-        truncated: Share of responses cut at the token limit.
-        tokens: Mean response length.
+        truncated: Share of responses cut at the token limit; None where nothing is generated.
+        tokens: Mean response length; None likewise.
         warnings: What makes this result doubtful.
     """
 
@@ -38,14 +37,14 @@ class Standing:
     step: int
     shots: int
     score: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     score_text: str
     interval_text: str
-    second: float
+    second: float | None
     second_text: str
-    truncated: float
-    tokens: float
+    truncated: float | None
+    tokens: float | None
     warnings: list[str]
 
 
@@ -61,24 +60,25 @@ def standings(report: Report) -> list[Standing]:
 
 def standing_of(entry: Entry) -> Standing:
     """One entry's row."""
-    shown = [entry["metrics"][name] for name in shown_metrics(entry["benchmark"])]
-    first, second = shown[0], shown[-1]
-    diagnostics = entry["diagnostics"]
+    first, *others = [entry["metrics"][name] for name in shown_metrics(entry)]
+    second = others[-1] if others else None
+    low, high = first["interval"] or (None, None)
+    truncated = diagnostic(entry, "truncated")
     return Standing(
-        task=benchmark_name(entry["benchmark"]),
+        task=title_of(entry),
         model=model_name(entry["model"]["name"]),
         subject=subject_name(entry),
         condition=entry["condition"],
         step=entry["step"] or 0,
         shots=entry["num_fewshot"],
         score=first["rate"],
-        low=first["interval"][0],
-        high=first["interval"][1],
+        low=low,
+        high=high,
         score_text=counted(first),
         interval_text=interval(first["interval"]),
-        second=second["rate"],
+        second=second["rate"] if second else None,
         second_text=counted(second),
-        truncated=diagnostics["truncated"]["rate"],
-        tokens=diagnostics["mean_response_tokens"],
-        warnings=warnings_of(entry),
+        truncated=truncated["rate"] if truncated else None,
+        tokens=diagnostic(entry, "mean_response_tokens"),
+        warnings=doubts(entry),
     )

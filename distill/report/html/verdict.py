@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from distill.report.comparability import truncation_differs
+from distill.report.entries import SFT, kind_of, title_of, truncation_differs
 from distill.report.html.standings import Standing, standing_of
-from distill.report.labels import BASELINE, MINUS, benchmark_name, interval, model_name, subject_name
+from distill.report.labels import MINUS, interval, model_name, subject_name
 from distill.report.markdown import Report
 from distill.report.paired import Comparison
 from distill.report.paired_tables import p_value
@@ -51,10 +51,14 @@ def cards(report: Report) -> list[Card]:
         several = f", {model_name(model)}" if len(report.models) > 1 else ""
         for benchmark, group in groups.items():
             lines = [line for line in report.compared[model] if line.benchmark == benchmark]
-            rivals = [line for line in lines if line.first["condition"] == BASELINE] or lines
+            rivals = [line for line in lines if _against_sft(line)] or lines
             shown = [standing_of(entry) for entry in report.side_by_side(group)]
-            found.append(Card(benchmark_name(benchmark) + several, shown, list(map(_finding, rivals))))
+            found.append(Card(title_of(group[0]) + several, shown, list(map(_finding, rivals))))
     return found
+
+
+def _against_sft(line: Comparison) -> bool:
+    return line.first["step"] is not None and kind_of(line.first) == SFT
 
 
 def _finding(line: Comparison) -> Finding:

@@ -87,15 +87,16 @@
     const answer = prompt.answers[place];
     const name = make("h4", "", group.subjects[place].name);
     if (!answer) return make("article", "answer", name, make("p", "note", "This prompt was not asked."));
-    name.append(" ", verdict(answer.right, answer.right ? "right" : "wrong"));
+    name.append(" ", verdict(answer.right, answer.words ?? (answer.right ? "right" : "wrong")));
     const article = make("article", "answer", name, answer.kept ? constraints(answer) : found(answer));
-    const chips = make("p", "chips", make("span", "chip", `${answer.tokens} tokens`));
+    const chips = make("p", "chips");
+    if (answer.tokens !== null) chips.append(make("span", "chip", `${answer.tokens} tokens`));
     for (const flag of answer.flags) chips.append(" ", make("span", "chip flag", `⚠ ${flag}`));
     article.append(chips, response(answer));
     return article;
   }
 
-  // IFEval: the verdict on each instruction.
+  // The verdict on each instruction.
   function constraints(answer) {
     const items = answer.kept.map(([id, strict, loose]) => {
       const loosely = !strict && loose ? " (kept in a loose reading)" : "";
@@ -104,12 +105,15 @@
     return make("ul", "constraints", ...items);
   }
 
-  // The other benchmarks: the answer that the scorer read.
+  // The answer that the scorer read, where it reads one, and a second metric that says something else.
   function found(answer) {
-    const line = make("p", "found", "Extracted: ");
-    line.append(answer.answer === null ? "none" : make("code", "", visible(answer.answer)));
-    if (answer.flexible !== answer.right) {
-      line.append(" ", verdict(answer.flexible, answer.flexible ? "right in any format" : "wrong in any format"));
+    const line = make("p", "found");
+    if (answer.answer !== undefined) {
+      line.append("Extracted: ", answer.answer === null ? "none" : make("code", "", visible(answer.answer)));
+    }
+    const { second } = answer;
+    if (second && (second.right !== answer.right || second.words !== answer.words)) {
+      line.append(" ", verdict(second.right, `${second.name}: ${second.words ?? (second.right ? "right" : "wrong")}`));
     }
     return line;
   }

@@ -1,0 +1,102 @@
+"""The tables of how results came about: responses' ends, training, provenance."""
+
+from collections.abc import Iterable, Sequence
+
+from distill.report.collect import Collection, TrainingRun
+from distill.report.entries import Entry, diagnostic, in_order, title_of, view_name
+from distill.report.labels import MISSING, condition_name, percent, subject_name, table
+
+
+def diagnostics_table(entries: Iterable[Entry]) -> str | None:
+    """How responses ended, and the score on those that ended by themselves; None if nothing was generated."""
+    names = ("truncated", "unclosed_think", "empty", "no_answer", "looping")
+    header = ["Dataset", "Model", "Shots", "Truncated", "Unclosed think", "Empty", "No answer", "Looping"]
+    header += ["Score on completed", "Mean tokens"]
+    rows = []
+    for entry in entries:
+        shares = [diagnostic(entry, name) for name in names]
+        if not any(shares):
+            continue
+        row = [title_of(entry), _subject(entry), str(entry["num_fewshot"])]
+        row += [percent(share["rate"]) if share else MISSING for share in shares]
+        tokens = diagnostic(entry, "mean_response_tokens")
+        row.append(_completed(diagnostic(entry, "on_completed")))
+        rows.append([*row, MISSING if tokens is None else f"{tokens:.0f}"])
+    return table(header, rows) if rows else None
+
+
+def loss_table(runs: Iterable[TrainingRun]) -> str | None:
+    """The first and the last logged training loss of each run."""
+    rows = []
+    for run in runs:
+        if run.losses:
+            (first, begin), (last, end) = run.losses[0], run.losses[-1]
+            name = [run.title, condition_name(run.condition, run.kind)]
+            rows.append([*name, f"{begin:.4f} (step {first})", f"{end:.4f} (step {last})"])
+    return table(["Dataset", "Condition", "First loss", "Last loss"], rows) if rows else None
+
+
+def divergence_table(runs: Sequence[TrainingRun], benchmark: str) -> str | None:
+    """Divergence to the few-shot teacher by step; step 0 is the base model."""
+    measured = [run for run in runs if run.benchmark == benchmark and run.divergence]
+    if not measured:
+        return None
+    order = list(in_order((run.condition, run.kind) for run in measured))
+    measured.sort(key=lambda run: order.index(run.condition))
+    rows = []
+    for step in sorted({step for run in measured for step in run.divergence}):
+        cells = [
+            f"{run.divergence[step]['kl_teacher']:.4f}" if step in run.divergence else MISSING
+            for run in measured
+        ]
+        rows.append([f"{step} (base model)" if step == 0 else str(step), *cells])
+    return table(["Step", *(condition_name(run.condition, run.kind) for run in measured)], rows)
+
+
+def provenance_table(collection: Collection) -> str:
+    """What each result was measured on, and with."""
+    header = [
+        "Dataset",
+        "Model",
+        "Model fingerprint",
+        "dtype",
+        "Backend",
+        "Rows",
+        "Data",
+        "Prompts",
+        "Seed",
+        "File",
+    ]
+    rows = []
+    for entry, source in zip(collection.entries, collection.sources, strict=True):
+        data = entry["data"]
+        model, request = entry["model"], entry["request"]
+        row = [title_of(entry), subject_name(entry), model["fingerprint"], model["dtype"]]
+        row += [request["backend"], str(data["rows"]), f"{data['source']} {data['fingerprint']}"]
+        rows.append([*row, entry["prompts"]["fingerprint"], str(request["seed"]), source.name])
+    return table(header, rows)
+
+
+def software(entries: Iterable[Entry]) -> str:
+    """The versions; several where they differ."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        for name, version in entry["versions"].items():
+            if version and version not in found.setdefault(name, []):
+                found[name].append(version)
+    return (
+        "Software: "
+        + ", ".join(f"{name} {' / '.join(several)}" for name, several in found.items() if several)
+        + "."
+    )
+
+
+def _completed(found: Entry | None) -> str:
+    if not found:
+        return MISSING
+    of = f"n = {found['total']}" if found.get("count") is None else f"{found['count']}/{found['total']}"
+    return f"{percent(found['rate'])} ({of})"
+
+
+def _subject(entry: Entry) -> str:
+    return "base" if entry["step"] is None and view_name(entry).endswith("-shot") else subject_name(entry)
