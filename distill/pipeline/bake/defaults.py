@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-SFT_LEARNING_RATES = (1e-4, 3e-4, 1e-3)
+SFT_LEARNING_RATES = (2e-4, 5e-4, 1e-3)
 """Plain fine-tuning is tried at each, and the best counts: the baseline is to be a fair one."""
 
 _BATCH = 8
