@@ -131,7 +131,8 @@ class ResultsFile:
         way = f"{k}shot" if step is None else str(step)
         if view == "prompted" and (step is not None or not k):
             way += "-prompted"
-        name = f"{condition}-{way}-{re.sub(r'[^\w.-]', '_', task)}.jsonl"
+        named = re.sub(r"[^\w.-]", "_", task)
+        name = f"{condition}-{way}-{named}.jsonl"
         samples = Path("samples") / self.path.stem / name
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         write_text(self.path.parent / samples, "".join(lines))
