@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from distill.evaluation.session import prepare_questions
     from distill.evaluation.sweep import sweep
 
-    shots = args.num_fewshot or ([config["num_fewshot"]] if config.get("num_fewshot") else None)
+    shots = args.num_fewshot or ([config["num_fewshot"]] if config.get("num_fewshot") is not None else None)
     questions = [
         question for spec in specs for question in prepare_questions(settings, spec, shots, args.views)
     ]
@@ -75,7 +75,7 @@ def _step(word: str) -> int | str:
     if word in ("best", "last"):
         return word
     if not word.isdigit():
-        raise UserError(f"--checkpoint_steps: {word!r} is no step; give numbers, best or last.")
+        raise argparse.ArgumentTypeError(f"{word!r} is no step; give numbers, best or last")
     return int(word)
 
 
