@@ -56,9 +56,12 @@ def run(args: argparse.Namespace) -> int:
     from distill.evaluation.session import prepare_questions
     from distill.evaluation.sweep import sweep
 
-    shots = args.num_fewshot or ([config["num_fewshot"]] if config.get("num_fewshot") else None)
-    views = (BARE, PROMPTED) if args.prompted else (BARE,)
-    questions = [question for spec in specs for question in prepare_questions(settings, spec, shots, views)]
+    shots = args.num_fewshot or ([config["num_fewshot"]] if config.get("num_fewshot") is not None else None)
+    questions = []
+    for spec in specs:
+        questions += prepare_questions(settings, spec, [0], [BARE])
+        if args.prompted:
+            questions += prepare_questions(settings, spec, shots, [PROMPTED])
     problems = sweep(
         settings,
         questions,
@@ -83,7 +86,7 @@ def _step(word: str) -> int | str:
     if word in ("best", "last"):
         return word
     if not word.isdigit():
-        raise UserError(f"--checkpoint_steps: {word!r} is no step; give numbers, best or last.")
+        raise argparse.ArgumentTypeError(f"{word!r} is no step; give numbers, best or last")
     return int(word)
 
 

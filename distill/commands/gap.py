@@ -14,7 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_settings_arguments(parser, model_required=True)
     parser.add_argument(
-        "--num_fewshot", nargs="+", type=int, help="numbers of demonstrations; default: 0 and the task's own"
+        "--num_fewshot",
+        nargs="+",
+        type=int,
+        help="numbers of demonstrations, 0 for none; default: none and the task's own",
     )
     parser.add_argument("--output", type=Path, required=True, help="the results file (JSON)")
 

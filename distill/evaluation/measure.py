@@ -3,11 +3,14 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from numbers import Real
 from typing import Any
 
+import numpy as np
 from lm_eval.evaluator import simple_evaluate
+from lm_eval.models.utils import normalize_gen_kwargs
 
 from distill.evaluation.response_length import Reply
 from distill.evaluation.scores import DIAGNOSTICS
@@ -15,11 +18,13 @@ from distill.evaluation.settings import EvalSettings
 from distill.evaluation.summary import Row, diagnose, summarise
 from distill.model.fingerprints import digest, digest_all, versions
 from lm_eval_tasks.benchmarks import BENCHMARKS
-from lm_eval_tasks.episodes import Source, fingerprint
+from lm_eval_tasks.episodes import Episode, Source, fingerprint, prompt_text
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.measured import HarnessTask, Scored, harness_task
+from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.sources import TaskSpec
+from lm_eval_tasks.sources.json_lines import JsonLinesSource
 
 BARE, PROMPTED = "bare", "prompted"
 VIEWS = (BARE, PROMPTED)
@@ -75,6 +80,8 @@ def prepare(settings: EvalSettings, member: Source, spec: TaskSpec, context: Con
         "rows_in_split": len(episodes),
         "fingerprint": fingerprint(evaluated),
     }
+    if isinstance(member, JsonLinesSource):  # of other tasks the name says it
+        data["metric"] = member.metric.spec if member.metric else None
     k = context.num_fewshot if view == PROMPTED else 0
     shown: dict[str, Any] = {"num_fewshot": k}
     if k:
@@ -88,16 +95,18 @@ def prepare(settings: EvalSettings, member: Source, spec: TaskSpec, context: Con
         if context.demonstrations not in ("per_example", "zero"):
             shown["ids"] = [episode.id for episode in picker.fixed]
     if view == PROMPTED:
-        shown |= _beside(context)
+        own = any(episode.privileged is not None for episode in evaluated)
+        shown |= _beside(context, own_privileged=own)
     return Question(member.name, view, k, data, shown, member, spec, context)
 
 
-def _beside(context: Context) -> dict[str, Any]:
+def _beside(context: Context, *, own_privileged: bool) -> dict[str, Any]:
     """What a prompt holds beside demonstrations; nothing is said of what it has not."""
+    privileged = context.privileged is not None or own_privileged
     said = {
         "system": digest(context.system_instruction) if context.system_instruction else None,
         "documents": {name: digest(text) for name, text in context.documents} or None,
-        "privileged": [context.privileged, context.privileged_template] if context.privileged else None,
+        "privileged": [context.privileged, context.privileged_template] if privileged else None,
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -120,7 +129,8 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
     asked = harness_task(
         question.member,
         question.spec,
-        question.context,
+        # The system text goes the way of lm-eval's own option, documents included.
+        replace(question.context, system_instruction=None, documents=()),
         prompted=question.view == PROMPTED,
         enable_thinking=settings.enable_thinking,
     )
@@ -129,7 +139,11 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
     if len(samples) != question.data["rows"]:
         raise RuntimeError(f"{asked.name}: the harness gave {len(samples)} of {question.data['rows']} rows.")
     scored = _rowwise(asked.scored, samples)
-    rows = [_row(lm, asked, scored, by_filter) for by_filter in samples]
+    evaluated = question.member.evaluation()
+    rows = [
+        _row(lm, asked, scored, episode, by_filter)
+        for episode, by_filter in zip(evaluated, samples, strict=False)
+    ]
     template = lm.tokenizer.chat_template
     entry = {
         "benchmark": question.benchmark,
@@ -144,12 +158,20 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
             "fingerprint": digest_all([_prompt_of(_first(by_filter)) for by_filter in samples]),
             "chat_template": digest(template) if template else None,
         },
-        "generation": dict(results["configs"][asked.name].get("generation_kwargs") or {}),
+        "generation": _generation(asked, results["configs"][asked.name]),
         "versions": versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - begun, 1),
     }
     return entry, rows
+
+
+def _generation(asked: HarnessTask, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What lm-eval handed to the model, with the limit of its answers, which has several names there."""
+    given = dict(config.get("generation_kwargs") or {})
+    if asked.task.OUTPUT_TYPE != "generate_until":
+        return given
+    return given | {"max_gen_toks": normalize_gen_kwargs(given)["max_gen_toks"]}
 
 
 def _title(name: str) -> str:
@@ -212,29 +234,31 @@ def _rowwise(scored: Sequence[Scored], samples: Sequence[_ByFilter]) -> list[Sco
     for score in scored:
         values = [_value(by_filter, score) for by_filter in samples]
         unit = score.unit
-        if unit == "score":
-            numbers = all(isinstance(value, bool | int | float) for value in values)
-            unit = "total" if not numbers else "row" if set(map(float, values)) <= {0.0, 1.0} else "score"
-        found.append(Scored(score.name, score.metric, score.filter, unit))
+        if unit != "instruction" and not all(isinstance(value, Real | np.bool_) for value in values):
+            unit = "total"
+        elif unit == "score":
+            unit = "row" if set(map(float, values)) <= {0.0, 1.0} else "score"
+        found.append(replace(score, unit=unit))
     # A number that cannot be compared row by row is never the primary one, if there is another.
     return sorted(found, key=lambda score: score.unit == "total")
 
 
-def _row(lm: Any, asked: HarnessTask, scored: Sequence[Scored], by_filter: _ByFilter) -> Row:
+def _row(
+    lm: Any, asked: HarnessTask, scored: Sequence[Scored], episode: Episode, by_filter: _ByFilter
+) -> Row:
     """What is kept of one question: enough to show it and to compare conditions row by row."""
     sample = _first(by_filter)
     doc, prompt = sample["doc"], _prompt_of(sample)
+    ours = isinstance(asked.task, IclTask)
     reply: Reply | None = None
     if asked.task.OUTPUT_TYPE == "generate_until":
         reply, response = lm.recorder.replies[prompt], sample["resps"][0][0]
     else:
-        response = _chosen(sample)
+        response = _chosen(sample, len(episode.reference.get("choices", ())))
     row: Row = {
-        "id": str(doc.get("id", sample["doc_id"]))
-        if hasattr(asked.task, "source")
-        else str(sample["doc_id"]),
-        "question": doc["prompt"] if "prompt" in doc and hasattr(asked.task, "source") else prompt,
-        "target": sample["target"] if not hasattr(asked.task, "source") else doc["target"],
+        "id": episode.id if ours else str(sample["doc_id"]),
+        "question": doc["prompt"] if ours else prompt_text(episode.prompt),
+        "target": doc["target"] if ours else sample["target"],
         "response": response,
         "response_tokens": reply.tokens if reply else None,
         "truncated": reply.truncated if reply else None,
@@ -260,8 +284,9 @@ def _read(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
 
 
-def _chosen(sample: Mapping[str, Any]) -> str:
-    """The option that was likeliest, as it was scored; of texts without options, whether they were greedy."""
+def _chosen(sample: Mapping[str, Any], choices: int) -> str:
+    """The option that was likeliest, as it was scored."""
     found = [one[0] if isinstance(one[0], Sequence) else one for one in sample["resps"]]
-    best = max(range(len(found)), key=lambda place: float(found[place][0]))
+    # Behind the choices may stand the same ones without their question, which a metric wants.
+    best = max(range(choices or len(found)), key=lambda place: float(found[place][0]))
     return str(sample["arguments"][best][1]).strip()

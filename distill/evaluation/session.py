@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,7 @@ class Session:
         changed = [
             f"{name} ({found[part].get(name)!r} there, {now[part].get(name)!r} now)"
             for part in now
-            for name in now[part]
-            if name != "source"  # the same rows may lie in another place
+            for name in _compared(part, found[part], now[part])
             if found[part].get(name) != now[part].get(name)
         ]
         if changed:
@@ -123,6 +122,15 @@ class Session:
             say(f"  WARNING: {warning}")
 
 
+def _compared(part: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What must agree of two records of one part."""
+    # A prompt without something is another one; an earlier version requested under more names.
+    names = [*now, *(name for name in there if name not in now and part == "demonstrations")]
+    # The same rows may lie in another place; and earlier versions did not note which rows are shown.
+    passed = {"source"} | ({"ids"} if "ids" not in there else set())
+    return [name for name in names if name not in passed]
+
+
 def prepare_questions(
     settings: EvalSettings, spec: TaskSpec, shots: Sequence[int] | None, views: Sequence[str]
 ) -> list[Question]:
@@ -131,8 +139,8 @@ def prepare_questions(
     Args:
         settings: The model, whose tokenizer says whether it chats, and how many rows are asked.
         spec: The task.
-        shots: Numbers of demonstrations of the prompted view; default: 0 and the task's own. 0 is the bare
-            view, where nothing else is prompted.
+        shots: Numbers of demonstrations of the prompted view; default: the task's own. 0 among them is the
+            bare view, where nothing else is prompted.
         views: Wanted: `bare`, `prompted`.
 
     Raises:
@@ -142,31 +150,32 @@ def prepare_questions(
     questions: dict[tuple[str, str, int], Question] = {}
     for member in source.members:
         context = spec.context(member)
-        chosen = [0, context.num_fewshot] if shots is None else list(shots)
-        if any(k < 0 for k in chosen):
-            raise UserError(f"--num_fewshot is {min(chosen)}; it must be 0 or more.")
-        for view, k in _wanted(member, context, chosen, views):
+        if shots and min(shots) < 0:
+            raise UserError(f"--num_fewshot is {min(shots)}; it must be 0 or more.")
+        rows = None
+        for view, k in _wanted(member, context, shots, views):
             question = prepare(settings, member, spec, replace(context, num_fewshot=k), view)
             questions[question.key] = question
-        rows = next(iter(questions.values())).data["rows"] if questions else 0
-        if settings.n_samples and rows < settings.n_samples:
+            rows = question.data["rows"]
+        if settings.n_samples and rows is not None and rows < settings.n_samples:
             say(f"{member.name} has {rows} rows: all are evaluated (--n_samples {settings.n_samples})")
     if not questions:
         raise UserError(
-            f"{spec.task}: nothing is prompted; give --num_fewshot, --system_instruction, --document or --privileged."
+            f"{spec.task}: nothing is prompted; give --num_fewshot, --system_instruction, --document or "
+            "--privileged."
         )
     return list(questions.values())
 
 
 def _wanted(
-    member: Source, context: Context, shots: Sequence[int], views: Sequence[str]
+    member: Source, context: Context, shots: Sequence[int] | None, views: Sequence[str]
 ) -> list[tuple[str, int]]:
     """(view, number of demonstrations), the bare view first."""
     beside = context.system() is not None or context.privileged is not None or has_own_context(member)
-    found = [(BARE, 0)] if BARE in views and (beside or 0 in shots or not any(shots)) else []
-    if PROMPTED in views:
-        found += [(PROMPTED, k) for k in sorted(set(shots)) if k or beside]
-    return found
+    told = [context.num_fewshot] if shots is None else sorted(set(shots))
+    bare = shots is None or 0 in told or beside or PROMPTED not in views
+    found = [(BARE, 0)] if BARE in views and bare else []
+    return found + [(PROMPTED, k) for k in told if PROMPTED in views and (k or beside)]
 
 
 def has_own_context(member: Source) -> bool:

@@ -2,11 +2,14 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from distill.evaluation.results import view_of
 from distill.evaluation.scores import DIAGNOSTICS, primary_metric
-from lm_eval_tasks.harness.measured import Scored
 from lm_eval_tasks.scoring.intervals import clustered_stderr, effective_n, wilson_interval
+
+if TYPE_CHECKING:  # it brings lm-eval, which a report does without
+    from lm_eval_tasks.harness.measured import Scored
 
 Row = dict[str, Any]
 
@@ -15,7 +18,7 @@ TRUNCATED_LIMIT = 0.05
 
 
 def summarise(
-    scored: Sequence[Scored], rows: Sequence[Row], totals: Mapping[str, Any]
+    scored: Sequence["Scored"], rows: Sequence[Row], totals: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Counts, rate, 95% interval and standard error of each metric.
 
@@ -41,7 +44,7 @@ def summarise(
     return metrics
 
 
-def diagnose(scored: Sequence[Scored], rows: Sequence[Row]) -> dict[str, Any]:
+def diagnose(scored: Sequence["Scored"], rows: Sequence[Row]) -> dict[str, Any]:
     """Counts of what may make a score misleading, and the score on the responses that ended by themselves."""
     names = [name for name in DIAGNOSTICS if name in rows[0]]
     found: dict[str, Any] = {name: _share(sum(bool(row[name]) for row in rows), len(rows)) for name in names}
@@ -61,7 +64,7 @@ def headline(entry: Mapping[str, Any]) -> str:
     """The primary metric in one line, with counts."""
     name = primary_metric(entry)
     metric = entry["metrics"][name]
-    prompted = entry["view"] == "prompted" and not entry["num_fewshot"]
+    prompted = view_of(entry) == "prompted" and not entry["num_fewshot"]
     way = "with the prompt" if prompted else f"{entry['num_fewshot']}-shot"
     counts = (
         f"{metric['total']} rows" if metric["correct"] is None else f"{metric['correct']}/{metric['total']}"
@@ -96,7 +99,7 @@ def _share(count: int, total: int) -> dict[str, Any]:
     return {"count": count, "total": total, "rate": count / total if total else None}
 
 
-def _total(score: Scored, totals: Mapping[str, Any], n: int) -> dict[str, Any]:
+def _total(score: "Scored", totals: Mapping[str, Any], n: int) -> dict[str, Any]:
     """What the harness made of a metric whose values are no numbers."""
     key = f"{score.metric},{score.filter or 'none'}"
     stderr = totals.get(f"{score.metric}_stderr,{score.filter or 'none'}")

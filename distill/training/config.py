@@ -47,7 +47,10 @@ class DataArguments:
     )
     learn_from: str = field(
         default="train",
-        metadata={"help": "train, or demonstrations: those that the teacher would read (a baseline of SFT)."},
+        metadata={
+            "help": "train, or demonstrations: those that the teacher would read (a baseline of SFT); "
+            "held-out rows are the task's all the same."
+        },
     )
     answers: str | None = field(
         default=None,
@@ -107,6 +110,8 @@ class DataArguments:
 
     def __post_init__(self) -> None:
         """Check values that no later step could explain as well."""
+        both = self.task and self.benchmark and self.task != self.benchmark
+        _check(not both, "benchmark", self.benchmark, f"task is {self.task!r}, whose former name it is")
         self.task = self.task or self.benchmark
         _check(bool(self.task), "task", self.task, "name what is learnt; see --help")
         TaskSpec.of(self)

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from distill.encoding.token_rows import Budgets, Row, build_rows
 from distill.training.config import DataArguments
-from lm_eval_tasks.episodes import Episode, Picker, Source, fingerprint
+from lm_eval_tasks.episodes import Episode, Picker, Source, fingerprint, same_question
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_json_lines
 from lm_eval_tasks.prompting.context import Context
@@ -51,18 +51,26 @@ def load_training_data(
         UserError: a split cannot be loaded, a row is malformed, or no row is left.
     """
     spec = TaskSpec.of(args)
-    source = spec.open(chat=tokenizer.chat_template is not None)
+    chat = tokenizer.chat_template is not None
+    source = spec.open(chat=chat)
     context = spec.context(source)
-    pickers = _pickers(args, source, context)
+    pickers = _pickers(args, source, context, chat=chat)
     few_shot = _few_shot(args, pickers[0], source, context)
-    learned = source.pool() if args.learn_from == "demonstrations" else source.train()
-    candidates, left_out = learned, 0
-    if args.learn_from != "demonstrations":
-        candidates, left_out = without_overlap(learned, _shown(args, source, context))
+    shown = _shown(args, source, context)
+    of_demonstrations = args.learn_from == "demonstrations"
+    # Rows to hold out are the same as in other runs; where none are, a task needs none.
+    learned = source.train() if args.eval_rows or not of_demonstrations else []
+    candidates, left_out = without_overlap(learned, shown)
     # Only now: the pool, and with it the demonstrations, stays the one that the few-shot evaluation shows.
     candidates, repeats = without_repeats(candidates)
     candidates, unanswered = _answered(candidates, args.answers)
-    held_out_rows, train_rows = _split(args, source.name, candidates, seed)
+    if unanswered and not candidates:
+        raise UserError(
+            f"{source.name}: none of its {unanswered} rows has an answer to learn from. Give rows with a "
+            "completion, or have the teacher write them (`icl-distill answers`) and name the file by answers."
+        )
+    taught = without_repeats(shown)[0] if of_demonstrations else None
+    held_out_rows, train_rows = _split(args, source.name, candidates, seed, taught)
     tokenised = partial(
         build_rows,
         teach=partial(context.prompt, source),
@@ -73,13 +81,15 @@ def load_training_data(
     held_out, held_out_counts = tokenised(held_out_rows, few_shot.pick, limit=None if args.eval_rows else 0)
     train, counts = tokenised(
         train_rows,
-        lambda episode: pickers[_set_of(episode.id, len(pickers))].pick(episode),
+        lambda episode: _others(pickers[_set_of(episode.id, len(pickers))], episode, of_demonstrations),
         limit=args.max_train_rows,
     )
     record = {
         "benchmark": source.name,
         "source": getattr(source, "data", None),
-        "fingerprint": fingerprint(learned),
+        "fingerprint": fingerprint(learned if taught is None else taught),
+        "learn_from": args.learn_from,
+        "answers": None if args.answers is None else fingerprint(candidates),
         "pool_fingerprint": fingerprint(source.pool()) if context.num_fewshot else None,
         "context": context.to_json(),
         "demonstrations": context.demonstrations,
@@ -122,11 +132,11 @@ def _answered(candidates: Sequence[Episode], answers: str | None) -> tuple[list[
     return kept, len(candidates) - len(kept)
 
 
-def _pickers(args: DataArguments, source: Source, context: Context) -> list[Picker]:
+def _pickers(args: DataArguments, source: Source, context: Context, *, chat: bool) -> list[Picker]:
     """One picker per fixed set."""
     shown = source
     if args.demonstrations_from is not None:
-        shown = open_source(args.demonstrations_from, data=args.data)
+        shown = open_source(args.demonstrations_from, data=args.data, chat=chat)
     return [
         shown.picker(context.num_fewshot, context.demonstrations, args.demonstration_seed + index)
         for index in range(args.demonstration_sets)
@@ -137,7 +147,7 @@ def _few_shot(args: DataArguments, first: Picker, source: Source, context: Conte
     """What the held-out rows' teacher reads: the real demonstrations, whatever control is trained on."""
     if context.demonstrations == "per_example" and not args.demonstrations_from:
         return first
-    return source.picker(context.num_fewshot, None, args.demonstration_seed)
+    return source.picker(context.num_fewshot, _real_mode(source), args.demonstration_seed)
 
 
 def _shown(args: DataArguments, source: Source, context: Context) -> list[Episode]:
@@ -145,25 +155,45 @@ def _shown(args: DataArguments, source: Source, context: Context) -> list[Episod
     return [
         episode
         for index in range(args.demonstration_sets)
-        for episode in source.picker(context.num_fewshot, None, args.demonstration_seed + index).fixed
+        for episode in source.picker(
+            context.num_fewshot, _real_mode(source), args.demonstration_seed + index
+        ).fixed
     ]
 
 
+def _real_mode(source: Source) -> str:
+    """The task's own way without controls; a task of lm-eval takes the wanted mode, control or not, for its own."""
+    return "listed" if source.demonstration_mode == "listed" else "fixed"
+
+
+def _others(picker: Picker, episode: Episode, of_demonstrations: bool) -> list[Episode]:
+    """What is shown before an episode; before one of the demonstrations, the others."""
+    if not of_demonstrations:
+        return picker.pick(episode)
+    own = same_question(episode.question)
+    return [row for row in picker.fixed if same_question(row.question) != own]
+
+
 def _split(
-    args: DataArguments, name: str, candidates: list[Episode], seed: int
+    args: DataArguments, name: str, candidates: list[Episode], seed: int, taught: list[Episode] | None
 ) -> tuple[list[Episode], list[Episode]]:
-    """Held-out and training rows, in a seeded order.
+    """Held-out and training rows, in a seeded order; the training rows are `taught`, where those are given.
 
     Raises:
         UserError: no row is left to train on.
     """
     order = random.Random(seed).sample(candidates, len(candidates))
-    if len(order) <= args.eval_rows:
+    needed = args.eval_rows + (taught is None)
+    if len(order) < needed:
         raise UserError(
             f"eval_rows: {args.eval_rows} held-out rows leave none of {name}'s {len(order)} to "
             "train on; lower it, or give more training rows."
         )
-    return order[: args.eval_rows], order[args.eval_rows :]
+    if taught is None:
+        return order[: args.eval_rows], order[args.eval_rows :]
+    if not taught:
+        raise UserError(f"learn_from: {name} shows no demonstrations to learn from; give num_fewshot.")
+    return order[: args.eval_rows], random.Random(seed).sample(taught, len(taught))
 
 
 def _set_of(id: str, sets: int) -> int:

@@ -11,7 +11,7 @@ from distill.training.trainer import ICLDistillTrainer
 
 @pytest.fixture(scope="module")
 def data(make_tokenizer):
-    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=2, eval_rows=0, max_train_rows=8)
+    args = DataArguments(task="gsm8k", data="sample", num_fewshot=2, eval_rows=0, max_train_rows=8)
     return load_training_data(args, make_tokenizer("chatml"), max_length=None, seed=0)
 
 

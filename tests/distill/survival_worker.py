@@ -27,7 +27,7 @@ FATAL = 4
 
 def main(model, output_dir, moment, lora):
     data_args = DataArguments(
-        benchmark="gsm8k",
+        task="gsm8k",
         data="sample",
         num_fewshot=2,
         eval_rows=2,

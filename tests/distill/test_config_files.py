@@ -23,7 +23,7 @@ def write(tmp_path):
 def base(write, tmp_path):
     return write(
         "base.yaml",
-        f"benchmark: gsm8k\noutput_dir: {tmp_path}\nlearning_rate: 2e-4\nmax_steps: 100\nbf16: false\n"
+        f"task: gsm8k\noutput_dir: {tmp_path}\nlearning_rate: 2e-4\nmax_steps: 100\nbf16: false\n"
         "use_cpu: true\nlora_target_modules: [q_proj, v_proj]\n",
     )
 
@@ -36,11 +36,19 @@ def test_the_overlay_wins_and_the_command_line_over_both(base, write):
     assert (args.max_steps, args.seed, args.top_k, args.shared_prefix) == (5, 7, 5, False)
     assert args.learning_rate == 2e-4  # YAML reads this form as text
     assert model.lora_target_modules == ["q_proj", "v_proj"]
-    assert data.num_fewshot == 8  # the benchmark's own
+    assert data.num_fewshot is None  # the task's own
     assert settings["max_steps"] == 5
     assert settings["seed"] == 7
     assert settings["shared_prefix"] is False
     assert "top_p" not in settings
+
+
+def test_the_former_name_of_the_task_is_read(write, tmp_path):
+    old = write("old.yaml", f"benchmark: csqa\noutput_dir: {tmp_path}\nuse_cpu: true\nbf16: false\n")
+    (data, _, _), settings = parse_run(KINDS, ["--config", old])
+    assert data.task == "csqa" and settings["benchmark"] == "csqa"
+    with pytest.raises(UserError, match="task: None cannot be used; name what is learnt"):
+        parse_run(KINDS, ["--config", write("none.yaml", "use_cpu: true\nbf16: false\n")])
 
 
 def test_settings_can_be_written_as_yaml(base):
@@ -59,7 +67,9 @@ def test_settings_can_be_written_as_yaml(base):
         ("objective: kl", r"objective: 'kl' cannot be used; choose from topk_mse, jsd"),
         ("beta: 2", r"beta: 2.0 cannot be used"),
         ("packing: true", r"packing: True cannot be used"),
-        ("benchmark: mmlu", r"benchmark: 'mmlu' cannot be used; choose from csqa, gsm8k"),
+        ("benchmark: csqa", r"benchmark: 'csqa' cannot be used; task is 'gsm8k'"),
+        ("learn_from: all", r"learn_from: 'all' cannot be used; choose from train, demonstrations"),
+        ("{early_stop: 2, eval_rows: 0}", r"early_stop: 2 cannot be used.*eval_rows is 0"),
         ("demonstrations: random", r"demonstrations: 'random' cannot be used; choose from fixed"),
         ("num_fewshot: -1", r"num_fewshot: -1"),
         ("- a list", r"bad.yaml must hold 'key: value' lines, not list"),

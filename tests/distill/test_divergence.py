@@ -22,7 +22,7 @@ from distill.training.held_out import (
 
 @pytest.fixture(scope="module")
 def data(make_tokenizer):
-    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=2, eval_rows=5, max_train_rows=1)
+    args = DataArguments(task="gsm8k", data="sample", num_fewshot=2, eval_rows=5, max_train_rows=1)
     return load_training_data(args, make_tokenizer("chatml"), max_length=None, seed=0)
 
 

@@ -85,7 +85,7 @@ def test_two_processes_are_one(model_dir, rows, one_batch, tmp_path):
 @pytest.mark.parametrize("template", END_OF_TURN)
 def test_labels_begin_with_the_answer_and_end_with_the_turn(template, make_tokenizer):
     tokenizer = make_tokenizer(template)
-    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=2, eval_rows=0, max_train_rows=5)
+    args = DataArguments(task="gsm8k", data="sample", num_fewshot=2, eval_rows=0, max_train_rows=5)
     rows = load_training_data(args, tokenizer, max_length=None, seed=0).train
     batch = DistillCollator.of(tokenizer)(rows)
     end_of_turn = tokenizer.convert_tokens_to_ids(END_OF_TURN[template])
@@ -116,6 +116,6 @@ def test_labels_begin_with_the_answer_and_end_with_the_turn(template, make_token
 )
 def test_a_broken_template_is_refused_before_training(make_tokenizer, change, complaint):
     tokenizer = make_tokenizer(make_tokenizer("chatml").chat_template.replace(*change))
-    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=2, eval_rows=0, max_train_rows=2)
+    args = DataArguments(task="gsm8k", data="sample", num_fewshot=2, eval_rows=0, max_train_rows=2)
     with pytest.raises(UserError, match=complaint):
         load_training_data(args, tokenizer, max_length=None, seed=0)

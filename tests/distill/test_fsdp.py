@@ -25,7 +25,7 @@ def rows_of_two_sets(tokenizer):
     sets = []
     for seed in (0, 1):
         args = DataArguments(
-            benchmark="gsm8k", data="sample", num_fewshot=2, demonstration_seed=seed, eval_rows=0,
+            task="gsm8k", data="sample", num_fewshot=2, demonstration_seed=seed, eval_rows=0,
             max_train_rows=12,
         )  # fmt: skip
         sets.append(load_training_data(args, tokenizer, max_length=None, seed=0).train)

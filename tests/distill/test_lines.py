@@ -19,7 +19,7 @@ SLIDING = {
 
 @pytest.fixture(scope="module")
 def batch(make_tokenizer):
-    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=0, eval_rows=0, max_train_rows=5)
+    args = DataArguments(task="gsm8k", data="sample", num_fewshot=0, eval_rows=0, max_train_rows=5)
     tokenizer = make_tokenizer("chatml")
     return DistillCollator.of(tokenizer)(load_training_data(args, tokenizer, max_length=None, seed=0).train)
 

@@ -22,7 +22,7 @@ def run(tmp_path):
             model=model, revision="main", seed=3, world_size=world_size, trainer="ICLDistillTrainer",
             data={"num_fewshot": 8, "train": {"rows": 24}} | (data or {}), resumed=False,
             settings=(
-                DataArguments(benchmark="gsm8k"),
+                DataArguments(task="gsm8k"),
                 ModelConfig(**model_settings or {}),
                 ICLDistillConfig(**common | settings),
             ),

@@ -12,7 +12,7 @@ WORKER = Path(__file__).with_name("sharded_worker.py")
 
 
 def test_fsdp2_gradients_are_those_of_one_process(model_dir, make_tokenizer, tmp_path):
-    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=2, eval_rows=0, max_train_rows=4)
+    args = DataArguments(task="gsm8k", data="sample", num_fewshot=2, eval_rows=0, max_train_rows=4)
     rows = load_training_data(args, make_tokenizer("chatml"), max_length=None, seed=0).train
     torch.save(rows, tmp_path / "rows.pt")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]

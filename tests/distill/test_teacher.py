@@ -21,7 +21,7 @@ TOLERANCE = 2e-4
 def data(make_tokenizer):
     from distill.training.config import DataArguments
 
-    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=4, eval_rows=4, max_train_rows=6)
+    args = DataArguments(task="gsm8k", data="sample", num_fewshot=4, eval_rows=4, max_train_rows=6)
     return load_training_data(args, make_tokenizer("qwen3"), max_length=None, seed=0)
 
 
@@ -93,7 +93,7 @@ def test_rows_that_share_less_of_the_prefix_are_right_too(make_model, make_token
     from distill.training.config import DataArguments
 
     tokenizer = make_tokenizer("chatml")
-    args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=4, eval_rows=4, max_train_rows=12)
+    args = DataArguments(task="gsm8k", data="sample", num_fewshot=4, eval_rows=4, max_train_rows=12)
     args.teacher_max_length = None
     rows = load_training_data(args, tokenizer, max_length=None, seed=0).train
     lengths = [len(row["teacher_prompt_ids"] + row["completion_ids"]) for row in rows]
@@ -112,7 +112,7 @@ def test_prompts_without_common_demonstrations(make_model, make_tokenizer, mode)
     from distill.training.config import DataArguments
 
     args = DataArguments(
-        benchmark="csqa", data="sample", num_fewshot=3, demonstrations=mode, eval_rows=0, max_train_rows=4
+        task="csqa", data="sample", num_fewshot=3, demonstrations=mode, eval_rows=0, max_train_rows=4
     )
     data = load_training_data(args, make_tokenizer("llama3"), max_length=None, seed=0)
     batch = DistillCollator.of(make_tokenizer("llama3"))(data.train)
@@ -156,7 +156,7 @@ def test_each_row_finds_the_fixed_set_it_begins_with(make_model, make_tokenizer)
     from distill.training.config import DataArguments
 
     args = DataArguments(
-        benchmark="gsm8k", data="sample", num_fewshot=2, demonstration_sets=3, eval_rows=0, max_train_rows=8
+        task="gsm8k", data="sample", num_fewshot=2, demonstration_sets=3, eval_rows=0, max_train_rows=8
     )
     data = load_training_data(args, make_tokenizer("chatml"), max_length=None, seed=0)
     assert len({tuple(prefix) for prefix in prefixes_of(data.train)}) == 3
@@ -171,7 +171,7 @@ def test_irrelevant_demonstrations_come_from_another_benchmark(make_tokenizer):
     from distill.training.config import DataArguments
 
     def load(**changes):
-        args = DataArguments(benchmark="gsm8k", data="sample", num_fewshot=2, eval_rows=3, **changes)
+        args = DataArguments(task="gsm8k", data="sample", num_fewshot=2, eval_rows=3, **changes)
         return load_training_data(args, make_tokenizer("chatml"), max_length=None, seed=0)
 
     plain, control = load(), load(demonstrations_from="csqa")

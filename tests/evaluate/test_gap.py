@@ -122,7 +122,7 @@ def test_an_over_long_prompt_is_named_and_nothing_is_written(tmp_path, capsys):
     ("change", "message"),
     [
         (["--model", "no/such-model-anywhere"], "model 'no/such-model-anywhere' cannot be loaded"),
-        (["--task", "gsm9k"], "--task 'gsm9k' is unknown; choose from csqa, gsm8k"),
+        (["--task", "gsm9k"], "lm-eval knows no task 'gsm9k'. Did you mean gsm8k?"),
         (["--data", "/no/such/folder"], "/no/such/folder/gsm8k/test.jsonl does not exist"),
         (["--num_fewshot", "-1"], "--num_fewshot is -1"),
         (["--num_fewshot", "100000"], "needs a pool of at least 100001 rows"),

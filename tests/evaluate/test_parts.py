@@ -7,12 +7,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from distill.evaluation.engines import open_engine
-from distill.evaluation.measure import measure, prepare
+from distill.evaluation.measure import measure
 from distill.evaluation.response_length import Reply, reply_of
 from distill.evaluation.results import ResultsFile, read_results
+from distill.evaluation.session import prepare_questions
 from distill.evaluation.settings import EvalSettings
 from distill.model.fingerprints import model_fingerprint
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.sources import TaskSpec
 
 from .conftest import save_model
 
@@ -39,9 +41,10 @@ def test_batches_of_replies_that_end_at_different_places(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, *range(10, 600, 12)]
     model.save_pretrained(folder)
-    settings = EvalSettings(str(folder), n_samples=16, max_new_tokens=12, data="sample", batch_size=5)
+    settings = EvalSettings(str(folder), n_samples=16, max_new_tokens=12, batch_size=5)
+    (question,) = prepare_questions(settings, TaskSpec("ifeval", "sample"), None, ["bare"])
     with open_engine(settings).serve() as lm:
-        _, rows = measure(lm, settings, prepare(settings, "ifeval", 0))
+        _, rows = measure(lm, settings, question)
     ends = {*model.generation_config.eos_token_id, tokenizer.pad_token_id}
     for row in rows:
         messages = [{"role": "user", "content": row["question"]}]

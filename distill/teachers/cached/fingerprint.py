@@ -17,8 +17,12 @@ def difference(cached: Mapping[str, Any], current: Mapping[str, Any]) -> str | N
         before, now = cached.get(part), current[part]
         if part == unimportant or before == now:
             continue
-        if isinstance(before, dict) and isinstance(now, dict):
-            inner = next(key for key in now if before.get(key) != now[key])
+        if isinstance(now, dict) and isinstance(before, dict | None):
+            # An earlier version noted less; what it did not know was not there.
+            before = before or {}
+            inner = next((key for key in now if before.get(key) != now[key]), None)
+            if inner is None:
+                continue
             return f"{part} ({inner}): {before.get(inner)!r} there, {now[inner]!r} here"
         return f"{part}: {before!r} there, {now!r} here"
     return None

@@ -1,10 +1,12 @@
 """What decides a teacher's targets, part by part, so that a mismatch can name the part."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from distill.model.fingerprints import digest, model_fingerprint, model_folder
 from distill.teachers.cached.fingerprint import tokenizer_digest
 from distill.training.run import Run
+from lm_eval_tasks.prompting.context import PRIVILEGED_TEMPLATE
 
 _DEMONSTRATIONS = (
     "demonstrations", "demonstration_seed", "demonstrations_from", "num_fewshot", "demonstration_ids",
@@ -30,12 +32,21 @@ def target_fingerprint(run: Run) -> dict[str, Any]:
         "tokenizer": tokenizer_digest(run.tokenizer),
         "chat_template": None if template is None else digest(template),
         "enable_thinking": data_args.enable_thinking,
-        "data": {"benchmark": record["benchmark"], "fingerprint": record["fingerprint"]},
+        "data": {key: record[key] for key in ("benchmark", "fingerprint", "answers")},
         "demonstrations": {key: record[key] for key in _DEMONSTRATIONS}
         | {"sets": data_args.demonstration_sets, "teacher_max_length": data_args.teacher_max_length},
+        "context": _beside(record["context"]),
         "top_k": args.top_k,
         "dtype": _dtype(run),
     }
+
+
+def _beside(context: Mapping[str, Any]) -> dict[str, str | None]:
+    """What else the teacher reads: digests, since it may be a manual; None: nothing, as in earlier versions."""
+    template = context["privileged_template"]
+    told = {key: context[key] for key in ("system_instruction", "documents", "privileged")}
+    told["privileged_template"] = template if template != PRIVILEGED_TEMPLATE else None
+    return {key: digest(value) if value else None for key, value in told.items()}
 
 
 def _weights(name: str, revision: str | None) -> str | None:
