@@ -9,7 +9,8 @@ from typing import Any
 from distill.report.comparability import difference
 from distill.report.labels import model_name
 from distill.report.lm_eval_rows import Json, Rows, compared_metrics
-from distill.statistics.paired import compare, difference_interval, holm
+from distill.report.paired_rows import compare_values
+from distill.statistics.paired import holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Answered:
         """For a record and its rows."""
         if rows is None:
             return cls(model, record, None, None, {})
-        names = compared_metrics(record["benchmark"], record["metrics"], record["n"])
+        names = compared_metrics(record["benchmark"], record["metrics"], rows)
         return cls(model, record, rows.docs, rows.prompts, {name: rows.verdicts(name) for name in names})
 
 
@@ -133,16 +134,11 @@ def _compare(first: Answered, second: Answered) -> Iterator[Json]:
 
 
 def _paired(one: Sequence[Any], other: Sequence[Any]) -> Json:
-    """Verdicts on whole rows are tested; those on instructions, pooled, have an interval over prompts."""
-    if not any(isinstance(verdict, list) for verdict in one):
-        return asdict(compare(list(map(bool, one)), list(map(bool, other))))
-    columns = [list(map(sum, one)), list(map(sum, other)), list(map(len, one))]
-    return {
-        "n": len(one),
-        "difference": (sum(columns[1]) - sum(columns[0])) / sum(columns[2]),
-        "interval": difference_interval(*columns),
-        **dict.fromkeys(("only_first", "only_second", "p", "detectable")),
-    }
+    """Values of whole rows are tested; verdicts on instructions, pooled, have an interval over prompts."""
+    found = asdict(compare_values(one, other))
+    if any(isinstance(verdict, list) for verdict in one):
+        found |= dict.fromkeys(("only_first", "only_second", "p", "detectable"))
+    return found
 
 
 def _several_models(group: Sequence[Answered]) -> bool:

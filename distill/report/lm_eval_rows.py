@@ -101,15 +101,16 @@ def metrics(found: Mapping[str, Any], rows: Rows | None) -> dict[str, Json]:
     return summed
 
 
-def compared_metrics(benchmark: str | None, found: Mapping[str, Json], n: int) -> list[str]:
+def compared_metrics(benchmark: str | None, found: Mapping[str, Json], rows: Rows) -> list[str]:
     """Which metrics two models are compared in, the primary one first.
 
     Args:
         benchmark: One of ours, or None.
         found: The record's `metrics`.
-        n: Its rows.
+        rows: Its rows.
 
-    Of a task that is not ours, it is the first metric with a verdict on every row.
+    Of a task that is not ours, it is the first metric with a verdict on every row; without any, the first
+    with a score from 0 to 1 on every row.
     """
     known = [name for name, metric in found.items() if metric["count"] is not None]
     if benchmark and benchmark in BENCHMARKS:
@@ -117,7 +118,13 @@ def compared_metrics(benchmark: str | None, found: Mapping[str, Json], n: int) -
         ours = [primary.name, *[score.name for score in others if score.unit == "instruction"][:1]]
         if named := [name for name in ours if name in known]:
             return named
-    return [name for name in known if found[name]["unit"] == "row" and found[name]["n"] == n][:1]
+    n = len(rows.docs)
+    verdicts = [name for name in known if found[name]["unit"] == "row" and found[name]["n"] == n]
+    return (verdicts or [name for name in found if _are_scores(rows.verdicts(name), n)])[:1]
+
+
+def _are_scores(values: Sequence[Any], n: int) -> bool:
+    return len(values) == n and all(isinstance(value, int | float) and 0 <= value <= 1 for value in values)
 
 
 def _number(value: Any) -> float | None:

@@ -11,6 +11,7 @@ from distill.report.collect import collect
 from distill.report.html.page import render
 from distill.report.html.samples import sample_groups
 from distill.report.labels import subject_name
+from distill.report.leaderboard import leaderboard, result_files
 from distill.report.markdown import Report, compose
 from distill.report.paired_rows import compare_values, share_closed
 from distill.statistics.paired import compare, mcnemar
@@ -19,6 +20,7 @@ from .any_task import N, orders, write_any
 from .conftest import answer_rows, make_entry, write
 from .pages import embedded
 from .test_html import Reader
+from .test_leaderboard import write as write_lm_eval
 from .test_report import section
 
 MINUS = "\N{MINUS SIGN}"
@@ -215,3 +217,17 @@ def test_old_files_have_views_of_their_own():
     trained = {"condition": "online_v1", "step": 200, "num_fewshot": 0, "benchmark": "gsm8k"}
     assert subject_name(trained) == "online_v1 step 200"
     assert subject_name(trained | {"view": "prompted"}) == "online_v1 step 200 with the prompt"
+
+
+def test_a_leaderboard_pairs_scores_that_are_no_verdicts(tmp_path):
+    shared = {"task": "summary", "metric": "f1"}
+    write_lm_eval(tmp_path, [0.2, 0.5, 0.5, 0.25, 0.0, 0.5], **shared)
+    write_lm_eval(tmp_path, [0.4, 0.5, 0.6, 0.5, 0.1, 0.9], name="b", **shared)
+    write_lm_eval(tmp_path, [4.0, 5.5, 6.1], task="likelihood", metric="perplexity")
+    write_lm_eval(tmp_path, [3.0, 4.5, 5.1], task="likelihood", metric="perplexity", name="b")
+    (line,) = leaderboard(result_files([tmp_path]))["comparisons"]
+    assert (line["task"], line["metric"], line["n"]) == ("summary", "f1", 6)
+    assert (line["only_first"], line["only_second"], line["detectable"]) == (0, 5, None)
+    assert line["p"] == line["p_holm"] == pytest.approx(2 / 2**5)
+    assert line["difference"] == pytest.approx(1.05 / 6)
+    assert line["interval"][0] < 1.05 / 6 < line["interval"][1]
