@@ -97,7 +97,6 @@ def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
         ),
         ({"benchmarks": {"gsm8k": {"config": "c"}}}, "'num_fewshot' is missing"),
         ({"benchmarks": {}}, "mapping of names"),
-        ({"output_dir": None}, "'output_dir' is missing"),
         ({"conditions": {"base": {}}}, "'base' is the untrained model"),
         (
             {"conditions": {"a": {"devices": [0, 0]}}},
