@@ -1,7 +1,7 @@
 """What judges rows of one's own, by name: a metric of `scoring.named`, or the scorer of a benchmark.
 
-The scorer of a benchmark (`gsm8k`, or a set of rows for rewards) reads in a row's columns what it reads in the
-rows of `icl-distill score`: mostly `target`, for which the completion stands where there is none.
+The scorer of a benchmark (`gsm8k`, or a set of rows for rewards) reads in a row's columns what it reads in
+the rows of `icl-distill score`: mostly `target`, for which the completion stands where there is none.
 """
 
 from collections.abc import Iterator, Mapping

@@ -62,7 +62,7 @@ class SourceTask(IclTask):
     """An opened source as a task, for rows that no YAML file names."""
 
     def __init__(self, source: HarnessSource, context: Context, config: dict[str, Any]) -> None:
-        """Wrap `source`; `context` is what the view `teacher` adds to a row beside what the harness passes."""
+        """Wrap `source`; `context`: what the view `teacher` adds to a row and the harness does not pass."""
         self._given, self._given_context = source, context
         super().__init__(config)
 

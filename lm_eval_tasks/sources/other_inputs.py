@@ -42,8 +42,8 @@ class OtherInputs:
         if len(task.members) > 1:
             names = ", ".join(member.name for member in task.members[:3])
             raise UserError(
-                f"inputs: {task.name} is {len(task.members)} tasks ({names}, ...), each with questions of its "
-                "own form; give the inputs of one of them, and its name as the task."
+                f"inputs: {task.name} is {len(task.members)} tasks ({names}, ...), each with questions of "
+                "its own form; give the inputs of one of them, and its name as the task."
             )
         self._task = task
         self.name, self.num_fewshot, self.members = task.name, task.num_fewshot, task.members

@@ -23,7 +23,7 @@ class TaskSpec:
             Other tasks do not read it, so that one value serves several tasks.
         inputs: JSON lines to learn from in the place of the task's own training rows.
         evaluation: JSON lines that are judged, where the task is a file of rows. Without it, the task's rows
-            are judged where `inputs` are learnt from; else a fifth of them is, and the others are learnt from.
+            are judged where `inputs` are learnt from; else a fifth of them is, the others are learnt from.
         metric: What judges rows of one's own; see `lm_eval_tasks.benchmarks.metric`.
         train_split: The split of an lm-eval task to learn from; default: its training split.
         num_fewshot: Demonstrations; default: the task's own number.
