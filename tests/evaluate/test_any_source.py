@@ -17,7 +17,10 @@ from lm_eval_tasks.sources.task_folder import write_task_folder
 from .test_gap import rows_of
 
 FRUIT = ["apple", "pear", "plum", "fig", "lime", "date", "kiwi", "nut"]
-ORDERS = [{"prompt": f"{i} {f}s for us.", "completion": f'{{"n": {i}}}', "hint": f"n={i}"} for i, f in enumerate(FRUIT)]
+ORDERS = [
+    {"prompt": f"{i} {f}s for us.", "completion": f'{{"n": {i}}}', "hint": f"n={i}"}
+    for i, f in enumerate(FRUIT)
+]
 
 
 def write(path, rows):
@@ -38,7 +41,9 @@ def folder(tmp_path):
 
 
 def harness_task(folder, name, **config):
-    table = [{"q": f"What comes after {n}?", "a": str(n + 1), "o": [str(n), str(n + 1)], "y": 1} for n in range(12)]
+    table = [
+        {"q": f"What comes after {n}?", "a": str(n + 1), "o": [str(n), str(n + 1)], "y": 1} for n in range(12)
+    ]
     files = {
         "train": write(folder / "train.jsonl", table[:8]), "test": write(folder / "test.jsonl", table[8:11]),
     }  # fmt: skip
@@ -53,7 +58,12 @@ def harness_task(folder, name, **config):
     return str(path)
 
 
-CHOICE = {"output_type": "multiple_choice", "doc_to_text": "{{q}}", "doc_to_choice": "o", "doc_to_target": "y"}
+CHOICE = {
+    "output_type": "multiple_choice",
+    "doc_to_text": "{{q}}",
+    "doc_to_choice": "o",
+    "doc_to_target": "y",
+}
 
 
 def gap(model, task, output, *more):
@@ -163,7 +173,10 @@ def judge(doc, results):
 
 def test_several_filters_and_numbers_that_are_not_right_or_wrong(tiny, tmp_path):
     filters = [
-        {"name": name, "filter": [{"function": "regex", "regex_pattern": pattern}, {"function": "take_first"}]}
+        {
+            "name": name,
+            "filter": [{"function": "regex", "regex_pattern": pattern}, {"function": "take_first"}],
+        }
         for name, pattern in (("digits", "([0-9]+)"), ("word", "([a-z]+)"))
     ]
     output = tmp_path / "gap.json"
@@ -196,7 +209,10 @@ def test_another_context_or_metric_in_the_same_file_is_refused(tiny, folder, tmp
     for change, told in (
         (["--system_instruction", "Two."], "system"),
         ([], "system"),
-        (["--system_instruction", "One.", "--metric", "contains"], "metric ('json_match' there, 'contains' now)"),
+        (
+            ["--system_instruction", "One.", "--metric", "contains"],
+            "metric ('json_match' there, 'contains' now)",
+        ),
     ):
         assert gap(tiny, folder, output, *words, *change) == 2
         error = capsys.readouterr().err
@@ -228,7 +244,9 @@ def test_a_prompt_of_a_multiple_choice_task_beyond_the_context_is_named(tmp_path
     from .conftest import save_model
 
     short = save_model(tmp_path / "short", max_length=48)
-    assert gap(short, harness_task(tmp_path, "long", **CHOICE), tmp_path / "gap.json", "--num_fewshot", "4") == 2
+    assert (
+        gap(short, harness_task(tmp_path, "long", **CHOICE), tmp_path / "gap.json", "--num_fewshot", "4") == 2
+    )
     error = capsys.readouterr().err
     assert "long, row 0: the prompt has" in error and "exceeds the 48" in error
 
@@ -246,7 +264,12 @@ def test_checkpoints_of_any_task_in_both_views(tiny, folder, runs, tmp_path, cap
     divergence = {"steps": {"0": {"kl_teacher": 3.0}, "1": {"kl_teacher": 0.1}, "2": {"kl_teacher": 0.2}}}
     (runs / "baseline" / "divergence.json").write_text(json.dumps(divergence))
     config = tmp_path / "c.yaml"
-    settings = {"model_name_or_path": str(tiny), "task": folder, "system_instruction": "Be brief.", "num_fewshot": 2}
+    settings = {
+        "model_name_or_path": str(tiny),
+        "task": folder,
+        "system_instruction": "Be brief.",
+        "num_fewshot": 2,
+    }
     config.write_text(yaml.safe_dump(settings))
     output = tmp_path / "out.json"
     words = ["eval", "--config", str(config), "--base_dir", str(runs), "--conditions", "baseline"]
@@ -255,9 +278,9 @@ def test_checkpoints_of_any_task_in_both_views(tiny, folder, runs, tmp_path, cap
     entries = read_results(output)["results"]
     assert [(e["step"], e["view"], e["num_fewshot"]) for e in entries] == [(1, "bare", 0), (1, "prompted", 2)]
     assert len({entry["samples"] for entry in entries}) == 2
-    assert entries[0]["prompts"] != entries[1]["prompts"] and entries[1]["demonstrations"]["system"] == digest(
-        "Be brief."
-    )
+    assert entries[0]["prompts"] != entries[1]["prompts"] and entries[1]["demonstrations"][
+        "system"
+    ] == digest("Be brief.")
     assert main([*words, "--checkpoint_steps", "last"]) == 0
     assert {entry["step"] for entry in read_results(output)["results"]} == {1, 2}
     with pytest.raises(SystemExit) as stopped:
