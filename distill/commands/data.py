@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action in (check, overlap):
         action.add_argument("--task", nargs="+", default=list(BENCHMARKS), help=f"{_TASK}; default: ours")
     for action in (check, preview, overlap):
-        action.add_argument("--inputs", metavar="JSONL", help="rows to learn from, in the place of the task's")
+        action.add_argument(
+            "--inputs", metavar="JSONL", help="rows to learn from, in the place of the task's"
+        )
         action.add_argument("--train_split", help="of a task of lm-eval: the split to learn from")
         action.add_argument("--num_fewshot", type=int, help="demonstrations; default: the task's own number")
         add_context_arguments(action)

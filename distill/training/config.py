@@ -27,8 +27,8 @@ class DataArguments:
     task: str | None = field(
         default=None,
         metadata={
-            "help": f"What is learnt: {', '.join(BENCHMARKS)}, any task of lm-eval by name or YAML file, or a "
-            "JSONL file."
+            "help": f"What is learnt: {', '.join(BENCHMARKS)}, any task of lm-eval by name or YAML file, or "
+            "a JSONL file."
         },
     )
     benchmark: str | None = field(default=None, metadata={"help": "The former name of task."})
@@ -47,8 +47,10 @@ class DataArguments:
     )
     learn_from: str = field(
         default="train",
-        metadata={"help": "train, or demonstrations: those that the teacher would read (a baseline of SFT); "
-            "held-out rows are the task's all the same."},
+        metadata={
+            "help": "train, or demonstrations: those that the teacher would read (a baseline of SFT); "
+            "held-out rows are the task's all the same."
+        },
     )
     answers: str | None = field(
         default=None,

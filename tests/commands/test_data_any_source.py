@@ -7,7 +7,10 @@ import yaml
 from distill.cli import main
 
 ORDERS = [
-    {"prompt": f"{n} pears for Anna and nothing else, so please write it down today for us", "completion": f"pears {n}"}
+    {
+        "prompt": f"{n} pears for Anna and nothing else, so please write it down today for us",
+        "completion": f"pears {n}",
+    }
     for n in range(6)
 ]
 
@@ -19,7 +22,10 @@ def write(path, rows):
 
 def harness_task(folder):
     table = [{"q": f"What comes after {n}?", "a": str(n + 1)} for n in range(8)]
-    files = {"train": write(folder / "train.jsonl", table[:6]), "test": write(folder / "test.jsonl", table[6:])}
+    files = {
+        "train": write(folder / "train.jsonl", table[:6]),
+        "test": write(folder / "test.jsonl", table[6:]),
+    }
     config = {
         "task": "after", "dataset_path": "json",
         "dataset_kwargs": {"data_files": files, "cache_dir": str(folder / "cache")},
@@ -33,13 +39,24 @@ def harness_task(folder):
 
 def test_check_counts_the_rows_of_any_source(tmp_path, capsys):
     shown = write(tmp_path / "orders.jsonl", [*ORDERS, {"prompt": "unlabelled"}])
-    words = ["data", "check", "--task", shown, harness_task(tmp_path), "--eval", write(tmp_path / "e.jsonl", ORDERS[:2])]
+    words = [
+        "data",
+        "check",
+        "--task",
+        shown,
+        harness_task(tmp_path),
+        "--eval",
+        write(tmp_path / "e.jsonl", ORDERS[:2]),
+    ]
     # The rows of one's own are learnt from although they are evaluated: refused by name; the other is fine.
     assert main(words) == 2
     printed = capsys.readouterr().out
     assert "NOT USABLE" in printed and "lm_eval:after train: 6 rows" in printed
     assert "lm_eval:after evaluation: 2 rows" in printed
-    assert main([*words[:3], shown, "--eval", write(tmp_path / "e.jsonl", [{"prompt": "x", "completion": "y"}])]) == 0
+    assert (
+        main([*words[:3], shown, "--eval", write(tmp_path / "e.jsonl", [{"prompt": "x", "completion": "y"}])])
+        == 0
+    )
     printed = capsys.readouterr().out
     assert "orders train: 7 rows" in printed and "6 with an answer, 7 different questions" in printed
     assert "orders evaluation: 1 rows" in printed
@@ -51,7 +68,9 @@ def test_preview_shows_context_and_an_unlabelled_row(model_dir, tmp_path, capsys
     words = ["data", "preview", "--task", path, "--model", str(model_dir), "--demonstrations", shown]
     assert main([*words, "--system_instruction", "Answer in JSON.", "--index", "1"]) == 0
     teacher, student = capsys.readouterr().out.split("--- student:")
-    assert "<|im_start|>system\nAnswer in JSON.<|im_end|>" in teacher and teacher.count("<|im_start|>user") == 3
+    assert (
+        "<|im_start|>system\nAnswer in JSON.<|im_end|>" in teacher and teacher.count("<|im_start|>user") == 3
+    )
     assert student.count("<|im_start|>") == 2 and "Six figs." in student and "no answer" in student
     assert main(["data", "preview", "--task", harness_task(tmp_path), "--model", str(model_dir)]) == 0
     teacher, student = capsys.readouterr().out.split("--- student:")

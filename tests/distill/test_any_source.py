@@ -1,6 +1,7 @@
 """Training rows out of rows of one's own and out of tasks of lm-eval."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -24,14 +25,19 @@ def write(path, rows):
 @pytest.fixture
 def orders(tmp_path):
     """A file of 14 inputs, of which the last two are unlabelled, and one of six demonstrations."""
-    rows = [{"prompt": f"{i} pears, please.", "completion": f'{{"n": {i}}}', "why": f"n is {i}"} for i in range(12)]
+    rows = [
+        {"prompt": f"{i} pears, please.", "completion": f'{{"n": {i}}}', "why": f"n is {i}"}
+        for i in range(12)
+    ]
     rows += [{"prompt": "Two limes."}, {"prompt": "Three limes."}]
     return write(tmp_path / "orders.jsonl", rows), write(tmp_path / "shown.jsonl", SOLVED)
 
 
 def harness_task(folder, **config):
     """The path of a YAML; of its rows 0 to 9 the last is evaluated too."""
-    table = [{"q": f"What comes after {n}?", "a": str(n + 1), "o": [str(n), str(n + 1)], "y": 1} for n in range(12)]
+    table = [
+        {"q": f"What comes after {n}?", "a": str(n + 1), "o": [str(n), str(n + 1)], "y": 1} for n in range(12)
+    ]
     files = {
         "train": write(folder / "train.jsonl", table[:10]), "test": write(folder / "test.jsonl", table[9:]),
     }  # fmt: skip
@@ -56,7 +62,9 @@ def turns(*texts):
 
 
 def demonstration_turns(rows):
-    return turns(*(turn for row in rows for turn in (("user", row["prompt"]), ("assistant", row["completion"]))))
+    return turns(
+        *(turn for row in rows for turn in (("user", row["prompt"]), ("assistant", row["completion"])))
+    )
 
 
 def test_rows_of_ones_own_behind_an_instruction_a_document_and_demonstrations(tokenizer, orders, tmp_path):
@@ -87,10 +95,8 @@ def test_a_privileged_column_is_read_by_the_teacher_alone(tokenizer, orders, col
     data = load(tokenizer, orders[0], privileged="completion")
     template = "{question} ({privileged})"
     if column == "why":
-        labelled = [json.loads(line) for line in open(orders[0], encoding="utf-8")][:12]
-        write_to = orders[0]
-        with open(write_to, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in labelled)
+        path = Path(orders[0])
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:12]))  # the labelled ones
         data = load(tokenizer, orders[0], privileged="why", privileged_template=template)
     else:
         template = PRIVILEGED_TEMPLATE
@@ -109,7 +115,9 @@ def test_a_missing_privileged_column_names_the_row(tokenizer, orders):
 
 def test_an_answers_file_stands_in_the_place_of_gold_answers(tokenizer, orders, tmp_path):
     task, shown = orders
-    answers = write(tmp_path / "a.jsonl", [{"id": str(i), "completion": f"answer {i}"} for i in (3, 12, 13, 5)])
+    answers = write(
+        tmp_path / "a.jsonl", [{"id": str(i), "completion": f"answer {i}"} for i in (3, 12, 13, 5)]
+    )
     data = load(tokenizer, task, demonstrations=shown, answers=answers, eval_rows=0)
     assert {row["id"]: tokenizer.decode(row["completion_ids"]) for row in data.train} == {
         id: f"answer {id}<|im_end|>" for id in ("3", "12", "13", "5")
@@ -181,7 +189,8 @@ def test_other_inputs_stand_where_the_tasks_question_would(tokenizer, tmp_path):
     assert data.record["evaluated_rows_left_out"] == 1 and len(data.train) == 4
     prompts = {tokenizer.decode(row["prompt_ids"]) for row in data.train}
     assert prompts == {
-        tokenizer.decode(encode_prompt(tokenizer, turns(("user", f"Q: And after {n}?\nA:")))) for n in range(20, 24)
+        tokenizer.decode(encode_prompt(tokenizer, turns(("user", f"Q: And after {n}?\nA:"))))
+        for n in range(20, 24)
     }
     for row in data.train:
         assert tokenizer.decode(row["teacher_prompt_ids"]).count("What comes after") == 2

@@ -1,6 +1,8 @@
 """`gap` and `eval` on rows of one's own and on tasks of lm-eval: both views, as training reads them."""
 
 import json
+import shutil
+from importlib.resources import files
 
 import pytest
 import yaml
@@ -17,12 +19,26 @@ from lm_eval_tasks.sources.task_folder import write_task_folder
 from .test_gap import rows_of
 
 FRUIT = ["apple", "pear", "plum", "fig", "lime", "date", "kiwi", "nut"]
-ORDERS = [{"prompt": f"{i} {f}s for us.", "completion": f'{{"n": {i}}}', "hint": f"n={i}"} for i, f in enumerate(FRUIT)]
+ORDERS = [
+    {"prompt": f"{i} {f}s for us.", "completion": f'{{"n": {i}}}', "hint": f"n={i}"}
+    for i, f in enumerate(FRUIT)
+]
 
 
 def write(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def thinker(tiny, tmp_path_factory):
+    """The tiny model with a real template that thinks unless told not to, as training tells it."""
+    place = tmp_path_factory.mktemp("models") / "thinker"
+    shutil.copytree(tiny, place)
+    tokenizer = AutoTokenizer.from_pretrained(place)
+    tokenizer.chat_template = (files("trl") / "chat_templates" / "qwen3.jinja").read_text(encoding="utf-8")
+    tokenizer.save_pretrained(place)
+    return place
 
 
 @pytest.fixture
@@ -38,13 +54,15 @@ def folder(tmp_path):
 
 
 def harness_task(folder, name, **config):
-    table = [{"q": f"What comes after {n}?", "a": str(n + 1), "o": [str(n), str(n + 1)], "y": 1} for n in range(12)]
-    files = {
+    table = [
+        {"q": f"What comes after {n}?", "a": str(n + 1), "o": [str(n), str(n + 1)], "y": 1} for n in range(12)
+    ]
+    splits = {
         "train": write(folder / "train.jsonl", table[:8]), "test": write(folder / "test.jsonl", table[8:11]),
     }  # fmt: skip
     config = {
         "task": name, "dataset_path": "json", "training_split": "train", "test_split": "test",
-        "dataset_kwargs": {"data_files": files, "cache_dir": str(folder / "cache")},
+        "dataset_kwargs": {"data_files": splits, "cache_dir": str(folder / "cache")},
         "output_type": "generate_until", "doc_to_text": "Q: {{q}}\nA:", "doc_to_target": "{{a}}",
         "num_fewshot": 2,
     } | config  # fmt: skip
@@ -53,7 +71,12 @@ def harness_task(folder, name, **config):
     return str(path)
 
 
-CHOICE = {"output_type": "multiple_choice", "doc_to_text": "{{q}}", "doc_to_choice": "o", "doc_to_target": "y"}
+CHOICE = {
+    "output_type": "multiple_choice",
+    "doc_to_text": "{{q}}",
+    "doc_to_choice": "o",
+    "doc_to_target": "y",
+}
 
 
 def gap(model, task, output, *more):
@@ -76,12 +99,12 @@ def training_rows(model, task, inputs, **context):
     return tokenizer, {row["id"]: row for row in data.train}
 
 
-def test_both_views_of_a_task_folder_are_what_training_reads(tiny, folder, tmp_path):
+def test_both_views_of_a_task_folder_are_what_training_reads(thinker, folder, tmp_path):
     output = tmp_path / "gap.json"
     manual = tmp_path / "manual.txt"
     manual.write_text("Count the fruit.")
     beside = ["--system_instruction", "Answer in JSON.", "--document", str(manual)]
-    assert gap(tiny, folder, output, "--num_fewshot", "0", "4", *beside) == 0
+    assert gap(thinker, folder, output, "--num_fewshot", "0", "4", *beside) == 0
     found = measured(output)
     assert list(found) == [("orders", "bare", 0), ("orders", "prompted", 0), ("orders", "prompted", 4)]
     # The same questions as rows to learn from: nothing of them is evaluated by this file of another name.
@@ -89,7 +112,7 @@ def test_both_views_of_a_task_folder_are_what_training_reads(tiny, folder, tmp_p
     shown, rows = str(tmp_path / "d.jsonl"), str(tmp_path / "e.jsonl")
     for (_, view, k), (entry, samples) in found.items():
         context_of = context | {"demonstrations": shown, "num_fewshot": k} if view == "prompted" else {}
-        tokenizer, learnt = training_rows(tiny, rows, rows, **context_of)
+        tokenizer, learnt = training_rows(thinker, rows, rows, **context_of)
         for sample in samples:
             ids = learnt[sample["id"]]["prompt_ids" if view == "bare" else "teacher_prompt_ids"]
             assert sample["prompt_sha"] == digest_of(tokenizer.decode(ids))
@@ -109,16 +132,16 @@ def digest_of(text):
     return hash_string(text)[:16]
 
 
-def test_a_privileged_column_is_measured_beside_documents_once(tiny, tmp_path):
+def test_a_privileged_column_is_measured_beside_documents_once(thinker, tmp_path):
     output = tmp_path / "gap.json"
     manual = tmp_path / "manual.txt"
     manual.write_text("Count the fruit.")
     rows = write(tmp_path / "orders.jsonl", ORDERS[:3])
     words = ["--eval", rows, "--privileged", "hint", "--document", str(manual), "--max_new_tokens", "3"]
     inputs = write(tmp_path / "inputs.jsonl", [{"prompt": "None.", "completion": "x"}])
-    assert gap(tiny, inputs, output, *words, "--num_fewshot", "0") == 0
+    assert gap(thinker, inputs, output, *words, "--num_fewshot", "0") == 0
     _, samples = measured(output)["inputs", "prompted", 0]
-    tokenizer, learnt = training_rows(tiny, rows, rows, privileged="hint", document=[str(manual)])
+    tokenizer, learnt = training_rows(thinker, rows, rows, privileged="hint", document=[str(manual)])
     for sample in samples:
         text = tokenizer.decode(learnt[sample["id"]]["teacher_prompt_ids"])
         assert text.count("Count the fruit.") == 1 and "n=" in text
@@ -126,10 +149,10 @@ def test_a_privileged_column_is_measured_beside_documents_once(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["generate", "choose"])
-def test_both_views_of_an_lm_eval_task_are_what_training_reads(tiny, tmp_path, kind):
+def test_both_views_of_an_lm_eval_task_are_what_training_reads(thinker, tmp_path, kind):
     task = harness_task(tmp_path, kind, **CHOICE if kind == "choose" else {})
     output = tmp_path / "gap.json"
-    assert gap(tiny, task, output, "--system_instruction", "Be brief.", "--max_new_tokens", "4") == 0
+    assert gap(thinker, task, output, "--system_instruction", "Be brief.", "--max_new_tokens", "4") == 0
     found = measured(output)
     assert list(found) == [(f"lm_eval:{kind}", "bare", 0), (f"lm_eval:{kind}", "prompted", 2)]
     text = "What comes after {}?" if kind == "choose" else "Q: What comes after {}?\nA:"
@@ -137,7 +160,7 @@ def test_both_views_of_an_lm_eval_task_are_what_training_reads(tiny, tmp_path, k
         tmp_path / "i.jsonl", [{"prompt": text.format(n) + " !", "completion": "x"} for n in (8, 9, 10)]
     )
     context = {"system_instruction": "Be brief."}
-    tokenizer, learnt = training_rows(tiny, task, inputs, **context)
+    tokenizer, learnt = training_rows(thinker, task, inputs, **context)
     for view, (entry, samples) in zip(("bare", "prompted"), found.values(), strict=True):
         ids = "prompt_ids" if view == "bare" else "teacher_prompt_ids"
         prompts = [tokenizer.decode(learnt[f"inputs/{n}"][ids]).replace(" !", "") for n in range(3)]
@@ -163,7 +186,10 @@ def judge(doc, results):
 
 def test_several_filters_and_numbers_that_are_not_right_or_wrong(tiny, tmp_path):
     filters = [
-        {"name": name, "filter": [{"function": "regex", "regex_pattern": pattern}, {"function": "take_first"}]}
+        {
+            "name": name,
+            "filter": [{"function": "regex", "regex_pattern": pattern}, {"function": "take_first"}],
+        }
         for name, pattern in (("digits", "([0-9]+)"), ("word", "([a-z]+)"))
     ]
     output = tmp_path / "gap.json"
@@ -196,7 +222,10 @@ def test_another_context_or_metric_in_the_same_file_is_refused(tiny, folder, tmp
     for change, told in (
         (["--system_instruction", "Two."], "system"),
         ([], "system"),
-        (["--system_instruction", "One.", "--metric", "contains"], "metric ('json_match' there, 'contains' now)"),
+        (
+            ["--system_instruction", "One.", "--metric", "contains"],
+            "metric ('json_match' there, 'contains' now)",
+        ),
     ):
         assert gap(tiny, folder, output, *words, *change) == 2
         error = capsys.readouterr().err
@@ -228,7 +257,9 @@ def test_a_prompt_of_a_multiple_choice_task_beyond_the_context_is_named(tmp_path
     from .conftest import save_model
 
     short = save_model(tmp_path / "short", max_length=48)
-    assert gap(short, harness_task(tmp_path, "long", **CHOICE), tmp_path / "gap.json", "--num_fewshot", "4") == 2
+    assert (
+        gap(short, harness_task(tmp_path, "long", **CHOICE), tmp_path / "gap.json", "--num_fewshot", "4") == 2
+    )
     error = capsys.readouterr().err
     assert "long, row 0: the prompt has" in error and "exceeds the 48" in error
 
@@ -246,7 +277,12 @@ def test_checkpoints_of_any_task_in_both_views(tiny, folder, runs, tmp_path, cap
     divergence = {"steps": {"0": {"kl_teacher": 3.0}, "1": {"kl_teacher": 0.1}, "2": {"kl_teacher": 0.2}}}
     (runs / "baseline" / "divergence.json").write_text(json.dumps(divergence))
     config = tmp_path / "c.yaml"
-    settings = {"model_name_or_path": str(tiny), "task": folder, "system_instruction": "Be brief.", "num_fewshot": 2}
+    settings = {
+        "model_name_or_path": str(tiny),
+        "task": folder,
+        "system_instruction": "Be brief.",
+        "num_fewshot": 2,
+    }
     config.write_text(yaml.safe_dump(settings))
     output = tmp_path / "out.json"
     words = ["eval", "--config", str(config), "--base_dir", str(runs), "--conditions", "baseline"]
@@ -255,9 +291,9 @@ def test_checkpoints_of_any_task_in_both_views(tiny, folder, runs, tmp_path, cap
     entries = read_results(output)["results"]
     assert [(e["step"], e["view"], e["num_fewshot"]) for e in entries] == [(1, "bare", 0), (1, "prompted", 2)]
     assert len({entry["samples"] for entry in entries}) == 2
-    assert entries[0]["prompts"] != entries[1]["prompts"] and entries[1]["demonstrations"]["system"] == digest(
-        "Be brief."
-    )
+    assert entries[0]["prompts"] != entries[1]["prompts"] and entries[1]["demonstrations"][
+        "system"
+    ] == digest("Be brief.")
     assert main([*words, "--checkpoint_steps", "last"]) == 0
     assert {entry["step"] for entry in read_results(output)["results"]} == {1, 2}
     with pytest.raises(SystemExit) as stopped:
