@@ -40,8 +40,8 @@ def find_checkpoints(
     Args:
         base_dir: Holds one folder per condition, each with `checkpoint-{step}` folders.
         conditions: Names of those folders.
-        steps: Wanted steps; `last`: the highest; `best`: that of the lowest held-out divergence, the last
-            where none was measured; None: all that exist.
+        steps: Wanted steps; `last`: the highest; `best`: the one with the lowest held-out divergence,
+            the last where none was measured; None: all that exist.
 
     Raises:
         UserError: `base_dir` is no folder.

@@ -167,9 +167,10 @@ def _passages(examples: Iterable[Episode]) -> list[Passage]:
 
 
 def _asked(row: Episode) -> str:
-    choices = (str(choice) for choice in row.reference.get("choices", ()))
-    # A task of lm-eval asks its choices within the question.
-    return "\n".join([row.question, *(choice for choice in choices if choice not in row.question)])
+    choices = [str(choice) for choice in row.reference.get("choices", ())]
+    # A task of lm-eval names its choices within the question, a line each.
+    told = set(choices) <= set(row.question.splitlines())
+    return "\n".join([row.question, *([] if told else choices)])
 
 
 def _pair_line(benchmark: str, comparison: dict[str, Any], pair: dict[str, Any]) -> str:

@@ -105,7 +105,10 @@ class HfEngine:
 
     def _wrap(self, pretrained: str | PeftModel, **extra: Any) -> MeasuredHFLM:
         settings = self.settings
-        arguments: dict[str, Any] = {"device": _device(), "dtype": settings.dtype} | dict(settings.model_args)
+        arguments: dict[str, Any] = {"device": _device(), "dtype": settings.dtype}
+        # For lm-eval's own tasks; its option of this name would cut answers besides.
+        arguments["chat_template_args"] = {"enable_thinking": settings.enable_thinking}
+        arguments |= settings.model_args
         if settings.tensor_parallel_size > 1 and isinstance(pretrained, str):
             arguments["parallelize"] = torch.cuda.device_count() > 1  # layers spread over the GPUs
         return MeasuredHFLM(

@@ -5,22 +5,29 @@ Schema, version 1::
     schema            "icl-distill/results"
     schema_version    1
     kind              "gap" or "checkpoints"
-    results           a list of entries, one per model x benchmark x number of demonstrations:
+    results           a list of entries, one per model x task x view x number of demonstrations:
       condition         "base" or the training condition's name
       step              optimiser step; null for the base model
-      benchmark         its name
+      benchmark         the task's name
+      title             the name that tables show; absent in earlier versions
+      view              bare, or prompted: with what only the teacher reads; absent in earlier versions, where
+                        any demonstrations make it prompted
       num_fewshot       demonstrations in the prompt
       model             name, kind (base, adapter, full), checkpoint (its folder, relative to this file),
                         fingerprint (config and weights; an adapter's includes its base's),
                         base_fingerprint, dtype
       request           the settings that decide the numbers (seed, backend, max_new_tokens, ...)
-      metrics           by the harness's name: correct, total, rate, interval (95%), stderr, unit (row, or
-                        instruction: pooled, clustered by prompt)
-      diagnostics       truncated, empty, unclosed_think, looping, no_answer (count, total, rate each);
-                        on_completed (the primary metric over responses that ended by themselves);
-                        mean_response_tokens
-      data              source, rows, rows_in_split, fingerprint of the evaluated rows
-      demonstrations    num_fewshot; with any: mode, seed, source, pool_fingerprint
+      metrics           by the harness's name: correct, total, rate, interval (95%), stderr, unit (row;
+                        instruction: pooled, clustered by prompt; score: a mean of numbers; total: the
+                        harness's aggregate alone). correct is null of score and total, interval of total
+      diagnostics       truncated, empty, unclosed_think, looping, no_answer (count, total, rate each), as
+                        far as the task knows them; on_completed (the primary metric over responses that ended
+                        by themselves); mean_response_tokens
+      data              source, rows, rows_in_split, fingerprint of the evaluated rows; metric, of rows of
+                        one's own
+      demonstrations    num_fewshot; with any: mode, seed, source, pool_fingerprint, ids (of those that every
+                        prompt shows); with them: system (a digest), documents (digests by name), privileged
+                        (column and template)
       prompts           fingerprint of all prompts as the model read them; chat_template's, or null
       generation        what lm-eval handed to the model
       batch_size, tensor_parallel_size, device
@@ -28,8 +35,8 @@ Schema, version 1::
       date, seconds     when it ended (UTC), how long it took
       samples           file of its rows (JSON lines), relative to this file
 
-Rates are fractions of 1. A row holds id, question, target, response, response_tokens, truncated, prompt_sha
-and the verdicts under the metrics' names.
+Rates are fractions of 1. A row holds id, question, target, response, response_tokens, truncated (both null
+where nothing is generated), prompt_tokens, prompt_sha and the values under the metrics' names.
 """
 
 import json

@@ -109,7 +109,10 @@ class VllmEngine:
 
     def _start(self, pretrained: str, extra: dict[str, Any]) -> MeasuredVLLM:
         settings = self.settings
-        arguments = {"dtype": settings.dtype, "seed": settings.seed} | extra | dict(settings.model_args)
+        arguments = {"dtype": settings.dtype, "seed": settings.seed} | extra
+        if not settings.enable_thinking:  # for lm-eval's own tasks; true would cut answers besides
+            arguments["enable_thinking"] = False
+        arguments |= settings.model_args
         return MeasuredVLLM(
             pretrained=pretrained,
             batch_size="auto",

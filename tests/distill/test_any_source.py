@@ -1,6 +1,7 @@
 """Training rows out of rows of one's own and out of tasks of lm-eval."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -94,10 +95,8 @@ def test_a_privileged_column_is_read_by_the_teacher_alone(tokenizer, orders, col
     data = load(tokenizer, orders[0], privileged="completion")
     template = "{question} ({privileged})"
     if column == "why":
-        labelled = [json.loads(line) for line in open(orders[0], encoding="utf-8")][:12]
-        write_to = orders[0]
-        with open(write_to, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in labelled)
+        path = Path(orders[0])
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:12]))  # the labelled ones
         data = load(tokenizer, orders[0], privileged="why", privileged_template=template)
     else:
         template = PRIVILEGED_TEMPLATE

@@ -1,6 +1,8 @@
 """`gap` and `eval` on rows of one's own and on tasks of lm-eval: both views, as training reads them."""
 
 import json
+import shutil
+from importlib.resources import files
 
 import pytest
 import yaml
@@ -28,6 +30,17 @@ def write(path, rows):
     return str(path)
 
 
+@pytest.fixture(scope="module")
+def thinker(tiny, tmp_path_factory):
+    """The tiny model with a real template that thinks unless told not to, as training tells it."""
+    place = tmp_path_factory.mktemp("models") / "thinker"
+    shutil.copytree(tiny, place)
+    tokenizer = AutoTokenizer.from_pretrained(place)
+    tokenizer.chat_template = (files("trl") / "chat_templates" / "qwen3.jinja").read_text(encoding="utf-8")
+    tokenizer.save_pretrained(place)
+    return place
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A task folder: three evaluated rows, four demonstrations."""
@@ -44,12 +57,12 @@ def harness_task(folder, name, **config):
     table = [
         {"q": f"What comes after {n}?", "a": str(n + 1), "o": [str(n), str(n + 1)], "y": 1} for n in range(12)
     ]
-    files = {
+    splits = {
         "train": write(folder / "train.jsonl", table[:8]), "test": write(folder / "test.jsonl", table[8:11]),
     }  # fmt: skip
     config = {
         "task": name, "dataset_path": "json", "training_split": "train", "test_split": "test",
-        "dataset_kwargs": {"data_files": files, "cache_dir": str(folder / "cache")},
+        "dataset_kwargs": {"data_files": splits, "cache_dir": str(folder / "cache")},
         "output_type": "generate_until", "doc_to_text": "Q: {{q}}\nA:", "doc_to_target": "{{a}}",
         "num_fewshot": 2,
     } | config  # fmt: skip
@@ -86,12 +99,12 @@ def training_rows(model, task, inputs, **context):
     return tokenizer, {row["id"]: row for row in data.train}
 
 
-def test_both_views_of_a_task_folder_are_what_training_reads(tiny, folder, tmp_path):
+def test_both_views_of_a_task_folder_are_what_training_reads(thinker, folder, tmp_path):
     output = tmp_path / "gap.json"
     manual = tmp_path / "manual.txt"
     manual.write_text("Count the fruit.")
     beside = ["--system_instruction", "Answer in JSON.", "--document", str(manual)]
-    assert gap(tiny, folder, output, "--num_fewshot", "0", "4", *beside) == 0
+    assert gap(thinker, folder, output, "--num_fewshot", "0", "4", *beside) == 0
     found = measured(output)
     assert list(found) == [("orders", "bare", 0), ("orders", "prompted", 0), ("orders", "prompted", 4)]
     # The same questions as rows to learn from: nothing of them is evaluated by this file of another name.
@@ -99,7 +112,7 @@ def test_both_views_of_a_task_folder_are_what_training_reads(tiny, folder, tmp_p
     shown, rows = str(tmp_path / "d.jsonl"), str(tmp_path / "e.jsonl")
     for (_, view, k), (entry, samples) in found.items():
         context_of = context | {"demonstrations": shown, "num_fewshot": k} if view == "prompted" else {}
-        tokenizer, learnt = training_rows(tiny, rows, rows, **context_of)
+        tokenizer, learnt = training_rows(thinker, rows, rows, **context_of)
         for sample in samples:
             ids = learnt[sample["id"]]["prompt_ids" if view == "bare" else "teacher_prompt_ids"]
             assert sample["prompt_sha"] == digest_of(tokenizer.decode(ids))
@@ -119,16 +132,16 @@ def digest_of(text):
     return hash_string(text)[:16]
 
 
-def test_a_privileged_column_is_measured_beside_documents_once(tiny, tmp_path):
+def test_a_privileged_column_is_measured_beside_documents_once(thinker, tmp_path):
     output = tmp_path / "gap.json"
     manual = tmp_path / "manual.txt"
     manual.write_text("Count the fruit.")
     rows = write(tmp_path / "orders.jsonl", ORDERS[:3])
     words = ["--eval", rows, "--privileged", "hint", "--document", str(manual), "--max_new_tokens", "3"]
     inputs = write(tmp_path / "inputs.jsonl", [{"prompt": "None.", "completion": "x"}])
-    assert gap(tiny, inputs, output, *words, "--num_fewshot", "0") == 0
+    assert gap(thinker, inputs, output, *words, "--num_fewshot", "0") == 0
     _, samples = measured(output)["inputs", "prompted", 0]
-    tokenizer, learnt = training_rows(tiny, rows, rows, privileged="hint", document=[str(manual)])
+    tokenizer, learnt = training_rows(thinker, rows, rows, privileged="hint", document=[str(manual)])
     for sample in samples:
         text = tokenizer.decode(learnt[sample["id"]]["teacher_prompt_ids"])
         assert text.count("Count the fruit.") == 1 and "n=" in text
@@ -136,10 +149,10 @@ def test_a_privileged_column_is_measured_beside_documents_once(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["generate", "choose"])
-def test_both_views_of_an_lm_eval_task_are_what_training_reads(tiny, tmp_path, kind):
+def test_both_views_of_an_lm_eval_task_are_what_training_reads(thinker, tmp_path, kind):
     task = harness_task(tmp_path, kind, **CHOICE if kind == "choose" else {})
     output = tmp_path / "gap.json"
-    assert gap(tiny, task, output, "--system_instruction", "Be brief.", "--max_new_tokens", "4") == 0
+    assert gap(thinker, task, output, "--system_instruction", "Be brief.", "--max_new_tokens", "4") == 0
     found = measured(output)
     assert list(found) == [(f"lm_eval:{kind}", "bare", 0), (f"lm_eval:{kind}", "prompted", 2)]
     text = "What comes after {}?" if kind == "choose" else "Q: What comes after {}?\nA:"
@@ -147,7 +160,7 @@ def test_both_views_of_an_lm_eval_task_are_what_training_reads(tiny, tmp_path, k
         tmp_path / "i.jsonl", [{"prompt": text.format(n) + " !", "completion": "x"} for n in (8, 9, 10)]
     )
     context = {"system_instruction": "Be brief."}
-    tokenizer, learnt = training_rows(tiny, task, inputs, **context)
+    tokenizer, learnt = training_rows(thinker, task, inputs, **context)
     for view, (entry, samples) in zip(("bare", "prompted"), found.values(), strict=True):
         ids = "prompt_ids" if view == "bare" else "teacher_prompt_ids"
         prompts = [tokenizer.decode(learnt[f"inputs/{n}"][ids]).replace(" !", "") for n in range(3)]
