@@ -1,34 +1,32 @@
 """`icl-distill data`: look at the data without training."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from distill.evaluation.data_overlap import data_overlap, overlap_table
+from distill.evaluation.settings import add_context_arguments
 from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS
 from lm_eval_tasks.benchmarks.definition import Role
-from lm_eval_tasks.episodes import fingerprint
+from lm_eval_tasks.episodes import Episode, fingerprint
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
-from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES
+from lm_eval_tasks.prompting.demonstrations import without_repeats
 from lm_eval_tasks.reading import resolve_source
+from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 from lm_eval_tasks.sources.overlap import Settings
+
+_TASK = f"{', '.join(BENCHMARKS)}, a task of lm-eval, a YAML or a JSONL file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions."""
     actions = parser.add_subparsers(dest="action", required=True)
     check = actions.add_parser("check", help="columns, counts and compliant rows of each data set")
-    check.add_argument("--task", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS))
     preview = actions.add_parser("preview", help="one example as teacher and student read it")
-    preview.add_argument("--task", choices=list(BENCHMARKS), required=True)
     preview.add_argument("--model", required=True, help="whose tokenizer and chat template to use; or 'demo'")
-    preview.add_argument(
-        "--num_fewshot", type=int, help="demonstrations; default: the benchmark's own number"
-    )
     preview.add_argument("--index", type=int, default=0, help="row of the training split")
-    preview.add_argument("--demonstrations", choices=MODES, default="fixed")
-    preview.add_argument("--demonstration_seed", type=int, default=DEFAULT_SEED)
     preview.add_argument("--enable_thinking", action="store_true")
     for name, benchmark in BENCHMARKS.items():
         if benchmark.make_training is None:
@@ -45,7 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     overlap = actions.add_parser(
         "overlap", help="training rows and demonstrations that stand in the evaluation"
     )
-    overlap.add_argument("--task", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS))
     overlap.add_argument("--ngram", type=int, default=13, help="words in a row that count as shared")
     overlap.add_argument("--threshold", type=float, default=0.8, help="share of the words of a near copy")
     for name, rewards in REWARD_SETS.items():
@@ -58,8 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"compare {rewards.title}'s rows with them as well",
         )
     overlap.add_argument("--output", type=Path, help="JSON file for all pairs")
+    preview.add_argument("--task", required=True, help=_TASK)
+    for action in (check, overlap):
+        action.add_argument("--task", nargs="+", default=list(BENCHMARKS), help=f"{_TASK}; default: ours")
     for action in (check, preview, overlap):
-        action.add_argument("--data", help="hub, sample or a folder; default: ICL_DATA_DIR, else hub")
+        action.add_argument(
+            "--inputs", metavar="JSONL", help="rows to learn from, in the place of the task's"
+        )
+        action.add_argument("--train_split", help="of a task of lm-eval: the split to learn from")
+        action.add_argument("--num_fewshot", type=int, help="demonstrations; default: the task's own number")
+        add_context_arguments(action)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,9 +78,10 @@ def run(args: argparse.Namespace) -> int:
     if "make_training" in args:
         print(args.make_training(args.prompts, args.responses, args.output))
         return 0
+    specs = [TaskSpec.of(args, task=task) for task in dict.fromkeys(args.task)]
     if args.action == "overlap":
         settings = Settings(ngram=args.ngram, threshold=args.threshold)
-        found = data_overlap(args.task, args.data, settings, reward_sets=args.reward_sets)
+        found = data_overlap(specs, args.data, settings, reward_sets=args.reward_sets)
         print(overlap_table(found))
         if args.output:
             write_json(args.output, found)
@@ -83,19 +89,37 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"source: {resolve_source(args.data)}")
     roles: tuple[Role, ...] = ("train", "evaluation")
-    usable = [_check(BenchmarkSource(name, args.data), role) for name in args.task for role in roles]
+    usable = [_check(spec, role) for spec in specs for role in roles]
     return 0 if all(usable) else 2
 
 
-def _check(source: BenchmarkSource, role: Role) -> bool:
+def _check(spec: TaskSpec, role: Role) -> bool:
     try:
-        rows = source.raw_rows(role)
-        episodes = source.all_train if role == "train" else source.evaluation()
+        source = spec.open()
+        if isinstance(source, BenchmarkSource):
+            lines = _benchmark_lines(source, role)
+        else:
+            lines = _lines(source.train() if role == "train" else source.evaluation())
     except UserError as error:
-        print(f"{source.name} {role}: NOT USABLE: {error}")
+        print(f"{spec.task} {role}: NOT USABLE: {error}")
         return False
-    found = f"{len(rows)} rows, fingerprint {fingerprint(episodes)}, columns {list(rows[0])}"
-    print(f"{source.name} {role}: {found}")
-    for line in source.benchmark.describe(role, rows, episodes):
+    print(f"{source.name} {role}: {lines[0]}")
+    for line in lines[1:]:
         print(f"  {line}")
     return True
+
+
+def _benchmark_lines(source: BenchmarkSource, role: Role) -> list[str]:
+    rows = source.raw_rows(role)
+    episodes = source.all_train if role == "train" else source.evaluation()
+    found = f"{len(rows)} rows, fingerprint {fingerprint(episodes)}, columns {list(rows[0])}"
+    return [found, *source.benchmark.describe(role, rows, episodes)]
+
+
+def _lines(episodes: Sequence[Episode]) -> list[str]:
+    columns = sorted({name for row in episodes for name in row.reference})
+    labelled = sum(row.completion is not None for row in episodes)
+    return [
+        f"{len(episodes)} rows, fingerprint {fingerprint(episodes)}, columns {columns}",
+        f"{labelled} with an answer, {len(without_repeats(episodes)[0])} different questions",
+    ]

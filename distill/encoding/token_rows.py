@@ -122,8 +122,8 @@ def _build_row(
 ) -> Row | None:
     if episode.completion is None:
         raise UserError(
-            f"{episode.source} {episode.id} has no answer to train on. Give rows with completions, or have the "
-            "teacher write them."
+            f"{episode.source} {episode.id} has no answer to train on. Give rows with completions, or "
+            "have the teacher write them."
         )
     options: dict[str, Any] = {"enable_thinking": enable_thinking, "tools": episode.tools}
     prompt_ids = encode_prompt(tokenizer, episode.prompt, **options)

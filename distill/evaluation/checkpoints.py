@@ -40,7 +40,7 @@ def find_checkpoints(
     Args:
         base_dir: Holds one folder per condition, each with `checkpoint-{step}` folders.
         conditions: Names of those folders.
-        steps: Wanted steps; `last`: the highest; `best`: the one with the lowest held-out divergence, the last
+        steps: Wanted steps; `last`: the highest; `best`: that of the lowest held-out divergence, the last
             where none was measured; None: all that exist.
 
     Raises:

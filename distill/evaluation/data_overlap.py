@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from lm_eval_tasks.benchmarks import REWARD_SETS
-from lm_eval_tasks.episodes import Episode
+from lm_eval_tasks.episodes import Episode, Source
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, DemonstrationPicker, without_overlap
 from lm_eval_tasks.reading import resolve_source
+from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 from lm_eval_tasks.sources.overlap import KINDS, Passage, Settings, find_duplicates, find_overlap
 
@@ -24,16 +25,17 @@ _SHOWN_CHARACTERS = 70
 
 
 def data_overlap(
-    benchmarks: Sequence[str], data: str | None, settings: Settings, *, reward_sets: Sequence[str] = ()
+    tasks: Sequence[str | TaskSpec], data: str | None, settings: Settings, *, reward_sets: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Compare training rows, demonstrations and evaluated rows of each benchmark.
+    """Compare training rows, demonstrations and evaluated rows of each task.
 
     Args:
-        benchmarks: Names of benchmarks.
-        data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
+        tasks: Their names, or what else is to be known of them.
+        data: Of the reward sets, and of tasks that are named only: `hub`, `sample` or a folder; None:
+            `ICL_DATA_DIR`, else `hub`.
         settings: What counts as overlap.
-        reward_sets: Names of `REWARD_SETS`, whose training rows are compared with each benchmark's evaluated
-            rows as well.
+        reward_sets: Names of `REWARD_SETS`, whose training rows are compared with each task's evaluated rows
+            as well.
 
     Returns:
         A JSON value: `schema`, `schema_version`, `source`, `settings`, and under `benchmarks` by name:
@@ -43,13 +45,18 @@ def data_overlap(
     Raises:
         UserError: the evaluated rows cannot be loaded, or a row is malformed.
     """
-    found = {benchmark: _of_benchmark(benchmark, data, settings) for benchmark in benchmarks}
-    for name in reward_sets:
-        rows = [Passage(where, question) for where, question in REWARD_SETS[name].questions(data)]
-        learned = f"{REWARD_SETS[name].title} {TRAINING}"
-        for benchmark in benchmarks:
-            tested = _passages(BenchmarkSource(benchmark, data).evaluation())
-            found[benchmark]["comparisons"].append(_compare(learned, rows, EVALUATED, tested, settings))
+    found: dict[str, Any] = {}
+    for task in tasks:
+        spec = TaskSpec(task, data) if isinstance(task, str) else task
+        source = spec.open()
+        tested = source.evaluation()
+        own = _of_benchmark(source) if isinstance(source, BenchmarkSource) else _of_source(source, spec)
+        found[source.name] = _compared(own, tested, settings)
+        for name in reward_sets:
+            rows = [Passage(where, question) for where, question in REWARD_SETS[name].questions(data)]
+            learned = f"{REWARD_SETS[name].title} {TRAINING}"
+            one = _compare(learned, rows, EVALUATED, _passages(tested), settings)
+            found[source.name]["comparisons"].append(one)
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -86,32 +93,65 @@ def overlap_table(found: dict[str, Any], *, worst: int = 3) -> str:
     return "\n".join([*lines, *([""] if below else []), *below])
 
 
-def _of_benchmark(benchmark: str, data: str | None, settings: Settings) -> dict[str, Any]:
-    source = BenchmarkSource(benchmark, data)
-    tested = source.evaluation()
+class _Rows(NamedTuple):
+    """What is learnt and shown of a task.
+
+    Attributes:
+        name: What `pool` is.
+        pool: Rows that are learnt, or, where there are none, that demonstrations come from.
+        learnt: Whether they are learnt.
+        shown: The demonstrations.
+        notes: Sentences about them.
+    """
+
+    name: str
+    pool: list[Episode]
+    learnt: bool
+    shown: list[Episode]
+    notes: list[str]
+
+
+def _of_benchmark(source: BenchmarkSource) -> _Rows:
+    """All rows that its data hold, with those that training leaves out since they are evaluated."""
     notes = []
     try:
-        training = source.all_train
-        pool, name = training, TRAINING
+        pool, name, learnt = source.all_train, TRAINING, True
     except UserError as error:
-        training = []
-        pool = source.whole_pool
+        pool, learnt = source.whole_pool, False
         name = f"rows of the demonstration pool ({source.pool_data})"
         notes.append(f"there are no training rows to compare: {error}")
-    kept, dropped = without_overlap(pool, tested)
+    kept, dropped = without_overlap(pool, source.evaluation())
     if dropped:
         notes.append(f"{dropped} of the {len(pool)} {name} are evaluated: they are never learned or shown")
     shown = DemonstrationPicker(kept, source.num_fewshot, "fixed", DEFAULT_SEED).fixed
-    sides = [(name, pool, EVALUATED, tested), (SHOWN, shown, EVALUATED, tested)]
-    if training:
-        sides.append((name, without_overlap(training, shown)[0], SHOWN, shown))
+    return _Rows(name, pool, learnt, shown, notes)
+
+
+def _of_source(source: Source, spec: TaskSpec) -> _Rows:
+    notes = []
+    context = spec.context(source)
+    shown = source.picker(context.num_fewshot, None, context.demonstration_seed).fixed
+    try:
+        pool, name, learnt = source.train(), TRAINING, True
+    except UserError as error:
+        pool, name, learnt = shown, "rows of the demonstration pool", False
+        notes.append(f"there are no training rows to compare: {error}")
+    if learnt and (dropped := source.left_out["evaluated"]):
+        notes.append(f"{dropped} further {name} are evaluated: they are never learned or shown")
+    return _Rows(name, pool, learnt, shown, notes)
+
+
+def _compared(own: _Rows, tested: list[Episode], settings: Settings) -> dict[str, Any]:
+    sides = [(own.name, own.pool, EVALUATED, tested), (SHOWN, own.shown, EVALUATED, tested)]
+    if own.learnt:
+        sides.append((own.name, without_overlap(own.pool, own.shown)[0], SHOWN, own.shown))
     return {
         "comparisons": [
             _compare(learned, _passages(rows), against, _passages(others), settings)
             for learned, rows, against, others in sides
         ],
-        "repeats": find_duplicates(_passages(training)),
-        "notes": notes,
+        "repeats": find_duplicates(_passages(own.pool)) if own.learnt else [],
+        "notes": own.notes,
     }
 
 
@@ -123,7 +163,13 @@ def _compare(
 
 def _passages(examples: Iterable[Episode]) -> list[Passage]:
     """What each row asks, without the words that the prompt's format adds to every row."""
-    return [Passage(row.id, "\n".join([row.question, *row.reference.get("choices", ())])) for row in examples]
+    return [Passage(row.id, _asked(row)) for row in examples]
+
+
+def _asked(row: Episode) -> str:
+    choices = (str(choice) for choice in row.reference.get("choices", ()))
+    # A task of lm-eval asks its choices within the question.
+    return "\n".join([row.question, *(choice for choice in choices if choice not in row.question)])
 
 
 def _pair_line(benchmark: str, comparison: dict[str, Any], pair: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from lm_eval.api.instance import Instance
 from peft import PeftModel
 
 from distill.evaluation.checkpoints import Checkpoint, tokenizer_of
-from distill.evaluation.response_length import ReplyRecorder, check_budget, reply_of
+from distill.evaluation.response_length import ReplyRecorder, answer_limit, check_budget, reply_of
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.sharing_hflm import SharingHFLM
 
@@ -27,6 +27,11 @@ class MeasuredHFLM(SharingHFLM):
         """As `HFLM`, after a check of all prompts."""
         check_budget(self, requests, "max_length")
         return list(super().generate_until(requests, disable_tqdm))
+
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """As `HFLM`, after a check of all prompts."""
+        check_budget(self, requests, "max_length")
+        return super().loglikelihood(requests, disable_tqdm)
 
     def tok_decode(self, tokens: Any, skip_special_tokens: bool = True) -> str:
         """As `HFLM`; the recorder keeps the tokens of the response that is being decoded."""
@@ -53,7 +58,7 @@ class HfRecorder(ReplyRecorder):
             tokens,
             ends=_end_tokens(self._lm),
             cut_by_stop=res != decoded,
-            limit=int(req[1]["max_gen_toks"]),
+            limit=answer_limit(req[1]),
         )
         self.replies[req[0]] = reply
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 from lm_eval.evaluator import simple_evaluate
-from lm_eval.models.utils import normalize_gen_kwargs
 
-from distill.evaluation.response_length import Reply
+from distill.evaluation.response_length import Reply, answer_limit
 from distill.evaluation.scores import DIAGNOSTICS
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.summary import Row, diagnose, summarise
@@ -171,7 +170,7 @@ def _generation(asked: HarnessTask, config: Mapping[str, Any]) -> dict[str, Any]
     given = dict(config.get("generation_kwargs") or {})
     if asked.task.OUTPUT_TYPE != "generate_until":
         return given
-    return given | {"max_gen_toks": normalize_gen_kwargs(given)["max_gen_toks"]}
+    return given | {"max_gen_toks": answer_limit(given)}
 
 
 def _title(name: str) -> str:

@@ -4,12 +4,13 @@ lm-eval hands back text only. Whether a response was cut at the token limit cann
 may spell it in more tokens than its tokenizer would.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import CacheHook
+from lm_eval.models.utils import normalize_gen_kwargs
 
 from lm_eval_tasks.errors import UserError
 
@@ -59,24 +60,34 @@ class ReplyRecorder(CacheHook):
         raise NotImplementedError
 
 
+def answer_limit(generation_kwargs: Mapping[str, Any]) -> int:
+    """Tokens of the longest answer, which tasks name in several ways, or leave to the harness."""
+    return int(normalize_gen_kwargs(dict(generation_kwargs))["max_gen_toks"])
+
+
 def check_budget(lm: Any, requests: Sequence[Instance], option: str) -> None:
     """Refuse prompts that the backend would cut silently.
 
     Args:
         lm: Has `tok_encode` and `max_length`.
-        requests: Of `generate_until`.
+        requests: Of `generate_until`, or of `loglikelihood`.
         option: The `--model_args` name of the backend's context length.
 
     Raises:
         UserError: a prompt and its longest response do not fit the model's context.
     """
+    over = []
     for request in requests:
-        prompt, generation_kwargs = request.args
-        limit = int(generation_kwargs["max_gen_toks"])
+        prompt, answer = request.args
+        limit = len(lm.tok_encode(answer)) if isinstance(answer, str) else answer_limit(answer)
         length = len(lm.tok_encode(prompt))
         if length + limit > lm.max_length:
-            raise UserError(
-                f"{request.task_name}, row {request.doc['id']}: the prompt has {length} tokens, and with "
-                f"{limit} for the response it exceeds the {lm.max_length} that the model reads. Lower "
-                f"--num_fewshot or --max_new_tokens, or give --model_args {option}=N if it can read more."
-            )
+            over.append((request, length, limit))
+    if over:
+        request, length, limit = over[0]
+        others = f" (and so do {len(over) - 1} more)" if len(over) > 1 else ""
+        raise UserError(
+            f"{request.task_name}, row {request.doc.get('id', request.doc_id)}: the prompt has {length} tokens, "
+            f"and with {limit} for the response it exceeds the {lm.max_length} that the model reads{others}. "
+            f"Lower --num_fewshot or --max_new_tokens, or give --model_args {option}=N if it can read more."
+        )

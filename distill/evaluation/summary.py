@@ -71,7 +71,8 @@ def headline(entry: Mapping[str, Any]) -> str:
     )
     bounds = metric["interval"]
     interval = f", 95% interval {bounds[0]:.1%} to {bounds[1]:.1%}" if bounds else ""
-    return f"{entry['benchmark']} {way}: {name} {metric['rate']:.2%} ({counts}){interval}, {entry['seconds']:.0f} s"
+    told = f"{entry['benchmark']} {way}: {name} {metric['rate']:.2%} ({counts}){interval}"
+    return f"{told}, {entry['seconds']:.0f} s"
 
 
 def warnings_of(entry: Mapping[str, Any]) -> list[str]:

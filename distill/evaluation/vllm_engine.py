@@ -30,6 +30,11 @@ class MeasuredVLLM(VLLM):
         check_budget(self, requests, "max_model_len")
         return list(super().generate_until(requests, disable_tqdm))
 
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """As `VLLM`, after a check of all prompts."""
+        check_budget(self, requests, "max_model_len")
+        return list(super().loglikelihood(requests, disable_tqdm))
+
     def _model_generate(self, requests: Any, generate: bool = False, sampling_params: Any = None) -> Any:
         """As `VLLM`; vLLM's outputs say why each response ended, and lm-eval drops that."""
         outputs = super()._model_generate(requests, generate=generate, sampling_params=sampling_params)

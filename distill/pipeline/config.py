@@ -35,8 +35,8 @@ class BenchmarkRun:
         max_new_tokens: Longest answer, in tokens; None: the task's own limit.
         checkpoint_steps: The training steps that are evaluated, or `best`, `last`.
         n_samples: Evaluated rows; None: the run's own number.
-        task: What is asked, as `--task` takes it; None: what the benchmark is called. Files here and below are
-            relative to the run file.
+        task: What is asked, as `--task` takes it; None: what the benchmark is called. Files here and below
+            are relative to the run file.
         inputs: JSON lines to learn from, in the place of the task's own rows.
         train_split: See `TaskSpec`; so are the following.
         metric: What judges rows of one's own.
@@ -148,8 +148,8 @@ def load_run_config(path: Path) -> RunConfig:
     for name, run in config.benchmarks.items():
         if run.task is None and name not in BENCHMARKS:
             raise UserError(
-                f"{path}: benchmarks.{name} is unknown; choose from {', '.join(BENCHMARKS)}, or say with the key "
-                "'task' what it is."
+                f"{path}: benchmarks.{name} is unknown; choose from {', '.join(BENCHMARKS)}, or say with "
+                "the key 'task' what it is."
             )
         if not _FOLDER.fullmatch(name):
             raise UserError(f"{path}: benchmarks.{name!r} names a folder; use letters, digits, _, - and .")

@@ -27,8 +27,8 @@ class DataArguments:
     task: str | None = field(
         default=None,
         metadata={
-            "help": f"What is learnt: {', '.join(BENCHMARKS)}, any task of lm-eval by name or YAML file, or a "
-            "JSONL file."
+            "help": f"What is learnt: {', '.join(BENCHMARKS)}, any task of lm-eval by name or YAML file, or "
+            "a JSONL file."
         },
     )
     benchmark: str | None = field(default=None, metadata={"help": "The former name of task."})

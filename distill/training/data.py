@@ -162,7 +162,7 @@ def _shown(args: DataArguments, source: Source, context: Context) -> list[Episod
 
 
 def _real_mode(source: Source) -> str:
-    """The task's own way without controls; a task of lm-eval takes the wanted mode, control or not, for its own."""
+    """The task's own way without controls; a task of lm-eval takes the wanted mode for its own."""
     return "listed" if source.demonstration_mode == "listed" else "fixed"
 
 

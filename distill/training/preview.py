@@ -1,6 +1,7 @@
 """One training row, as the teacher and the student read it."""
 
 import argparse
+from dataclasses import replace
 from functools import partial
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -27,16 +28,17 @@ def preview(args: argparse.Namespace) -> str:
     if not 0 <= args.index < len(episodes):
         raise UserError(f"--index {args.index}: {args.task} has training rows 0 to {len(episodes) - 1}.")
     episode = episodes[args.index]
-    rows, _ = build_rows(
-        [episode],
+    # An unlabelled row is shown without an answer.
+    labelled = replace(episode, completion=episode.completion or "")
+    (row,), _ = build_rows(
+        [labelled],
         picker.pick,
         partial(context.prompt, source),
         tokenizer,
         budgets=Budgets(None, None),
         enable_thinking=args.enable_thinking,
     )
-    row = rows[0]
-    answer = row["completion_ids"]
+    answer = row["completion_ids"] if episode.completion is not None else []
     shown = f"{context.num_fewshot} demonstrations ({context.demonstrations})"
     sections = [f"row {episode.id} of {source.name}, {shown}"]
     for reader, prompt in (("teacher", row["teacher_prompt_ids"]), ("student", row["prompt_ids"])):
@@ -44,7 +46,10 @@ def preview(args: argparse.Namespace) -> str:
             f"--- {reader}: {len(prompt)} prompt tokens + {len(answer)} answer tokens\n"
             f"{tokenizer.decode(prompt)}"
         )
-    sections.append(f"--- answer, the same {len(answer)} tokens for both\n{tokenizer.decode(answer)}")
+    if episode.completion is None:
+        sections.append("--- no answer: the teacher or the student writes it")
+    else:
+        sections.append(f"--- answer, the same {len(answer)} tokens for both\n{tokenizer.decode(answer)}")
     return "\n".join(sections)
 
 

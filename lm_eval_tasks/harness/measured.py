@@ -13,8 +13,8 @@ from lm_eval_tasks.harness.task import HarnessSource, IclTask
 from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
-from lm_eval_tasks.sources.json_lines import JsonLinesSource
 from lm_eval_tasks.sources.lm_eval_single import LmEvalTask
+from lm_eval_tasks.sources.rows_source import JsonLinesSource
 from lm_eval_tasks.sources.spec import TaskSpec
 
 ROWS_TOKENS = 256
@@ -62,7 +62,7 @@ class SourceTask(IclTask):
     """An opened source as a task, for rows that no YAML file names."""
 
     def __init__(self, source: HarnessSource, context: Context, config: dict[str, Any]) -> None:
-        """Wrap `source`; `context` is what the view `teacher` adds to a row."""
+        """Wrap `source`; `context`: what the view `teacher` adds to a row and the harness does not pass."""
         self._given, self._given_context = source, context
         super().__init__(config)
 
@@ -83,7 +83,8 @@ def harness_task(
     Args:
         member: A single task; see `Source.members`.
         spec: How it was named.
-        context: What the prompted view shows; its system text is the caller's to pass on.
+        context: What the prompted view shows; its system text, documents included, is the caller's to pass
+            on as `simple_evaluate(system_instruction=...)`.
         prompted: The prompted view; else the bare one.
         enable_thinking: Given to the chat template.
 
@@ -103,8 +104,8 @@ def harness_task(
         return _rows_task(member, context, metadata, k, prompted=prompted)
     if prompted and context.privileged:
         raise UserError(
-            f"privileged: {member.name} cannot be measured with the answer beside its questions; only rows of one's "
-            "own can."
+            f"privileged: {member.name} cannot be measured with the answer beside its questions; only rows "
+            "of one's own can."
         )
     if isinstance(member, LmEvalTask):
         return HarnessTask(member.task_name, member.harness_task(k), member.manager, lm_eval_scores(member))
@@ -117,7 +118,13 @@ def harness_task(
 
 
 def lm_eval_scores(member: LmEvalTask) -> tuple[Scored, ...]:
-    """The numbers of a task of lm-eval: each metric under each answer filter, those where more is better first."""
+    """The numbers of a task of lm-eval: each metric under each answer filter.
+
+    Those where more is better come first.
+
+    Raises:
+        UserError: it has none.
+    """
     filters = member.filters
     found = [
         Scored(
@@ -154,8 +161,10 @@ def _rows_task(
         "num_fewshot": k or None,
         "metadata": {"version": 1.0, **metadata, "view": "teacher" if beside else "student"},
     }
-    task = SourceTask(member, context, {key: value for key, value in config.items() if value is not None})
-    unit = "row" if member.metric is None or member.metric.binary else "score"
+    # The system text, documents included, comes through the harness; given here, it would stand there twice.
+    shown = Context(privileged=context.privileged, privileged_template=context.privileged_template)
+    task = SourceTask(member, shown, {key: value for key, value in config.items() if value is not None})
+    unit = "row" if member.metric is not None and member.metric.binary else "score"
     scored = (Scored(member.metric_name, member.metric_name, unit=unit),)
     return HarnessTask(member.name, task, TaskManager(include_defaults=False), scored, ("reference",))
 

@@ -17,7 +17,7 @@ from lm_eval_tasks.scoring.metrics import Metric, Metrics
 logger = logging.getLogger(__name__)
 
 _REMEDIES = {
-    "truncated": "raise it with --gen_kwargs max_gen_toks=N, and see completed_strict_acc",
+    "truncated": "raise it with --gen_kwargs max_gen_toks=N, and see {completed}",
     "unclosed_think": "raise max_gen_toks, or check that enable_thinking is off",
     "scorer_error": "see the errors above; these answers count as wrong",
 }
@@ -37,8 +37,13 @@ def aggregations(metrics: Mapping[str, Metric], *, task: str) -> dict[str, Calla
         found[name] = metric.aggregation or mean
         if metric.stderr:
             found[f"{name}_stderr"] = metric.stderr
+    # The accuracy of the answers that were not cut; a task has one.
+    completed = next(
+        (name for name in reversed(list(metrics)) if name.startswith("completed_")), "the answers"
+    )
     for name in _REMEDIES.keys() & found.keys():
-        found[name] = partial(warn_when_high, name, task, found[name])
+        remedy = _REMEDIES[name].format(completed=completed)
+        found[name] = partial(warn_when_high, name, task, remedy, found[name])
     return found
 
 
@@ -48,11 +53,11 @@ def directions(metrics: Mapping[str, Metric]) -> dict[str, bool]:
     return {name: metric.higher_is_better for name, metric in metrics.items()} | errors
 
 
-def warn_when_high(name: str, task: str, aggregation: Callable[..., Any], items: Sequence[Any]) -> Any:
+def warn_when_high(
+    name: str, task: str, remedy: str, aggregation: Callable[..., Any], items: Sequence[Any]
+) -> Any:
     """Aggregate a failure rate; a high one is warned about, with the remedy."""
     rate = aggregation(items)
     if isinstance(rate, float) and rate > TRUNCATED_WARNING_RATE:
-        logger.warning(
-            "%s: %s is %.1f%% of %d answers: %s", task, name, 100 * rate, len(items), _REMEDIES[name]
-        )
+        logger.warning("%s: %s is %.1f%% of %d answers: %s", task, name, 100 * rate, len(items), remedy)
     return rate

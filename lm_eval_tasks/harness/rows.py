@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.context import PRIVILEGED_TEMPLATE, Context
-from lm_eval_tasks.sources.json_lines import JsonLinesSource, open_json_lines
+from lm_eval_tasks.sources.json_lines import open_json_lines
+from lm_eval_tasks.sources.rows_source import JsonLinesSource
 
 
 class RowsTask(IclTask):

@@ -46,14 +46,12 @@ class NamedMetric:
         name: As results name it.
         spec: As it was asked for, options included.
         binary: Whether every score is 0 or 1.
-        needs_target: Whether a row must have a gold answer.
         check: Raises `UserError` for a row's reference that no reply could meet.
     """
 
     name: str
     spec: str
     binary: bool
-    needs_target: bool
     check: Callable[[Mapping[str, Any]], None]
     _function: MetricFunction = field(repr=False)
 
@@ -110,29 +108,35 @@ METRICS: Mapping[str, _Known] = {
 }
 
 
-def resolve_metric(spec: str) -> NamedMetric:
-    """The metric that `spec` names.
+def named_metric(spec: str, more: Mapping[str, NamedMetric] | None = None) -> NamedMetric:
+    """The metric that `spec` names; `benchmarks.metric.resolve_metric` knows the scorers of benchmarks too.
 
     Args:
         spec: A name of `METRICS` with its options, or `module:function`; a function is called with the reply
             and the row's reference (a mapping: `target`, `choices`, and every further column) and returns a
             bool or a number from 0 to 1.
+        more: Further metrics, which have no options.
 
     Raises:
         UserError: no such metric, a wrong option, or a function that cannot be imported.
     """
+    more = {} if more is None else more
     name, colon, rest = spec.strip().partition(":")
     if name in METRICS:
         known = METRICS[name]
         options = parse_options(name, rest, known.options)
         known.check_options(options)
         judge = partial(known.function, **options)
-        return NamedMetric(name, spec, True, True, known.check, judge)
+        return NamedMetric(name, spec, True, known.check, judge)
+    if name in more:
+        parse_options(name, rest, {})
+        return more[name]
     if colon and name and rest:
         function, binary = import_metric(spec.strip())
-        return NamedMetric(rest.rpartition(".")[2], spec, binary, False, _nothing, function)
-    close = difflib.get_close_matches(name, METRICS, n=1)
+        return NamedMetric(rest.rpartition(".")[2], spec, binary, _nothing, function)
+    names = [*METRICS, *more]
+    close = difflib.get_close_matches(name, names, n=1)
     raise UserError(
         f"metric: there is no {spec!r}" + (f"; did you mean {close[0]!r}?" if close else ";")
-        + f" Choose from {', '.join(METRICS)}, or name a function of your own as module:function."
+        + f" Choose from {', '.join(names)}, or name a function of your own as module:function."
     )  # fmt: skip

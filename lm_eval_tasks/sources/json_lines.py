@@ -3,184 +3,22 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
-from lm_eval_tasks.episodes import Episode, Message, Prompt, prompt_text, same_question
+from lm_eval_tasks.benchmarks.metric import resolve_metric
+from lm_eval_tasks.episodes import Episode, same_question
 from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.files import read_json_lines
-from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, DemonstrationPicker, Mode
-from lm_eval_tasks.scoring.diagnostics import flag
-from lm_eval_tasks.scoring.metrics import COMMON_METRICS, MEAN, POOLED, Metric, Metrics
-from lm_eval_tasks.scoring.named import Judgement, NamedMetric, resolve_metric
-from lm_eval_tasks.scoring.response import Circumstances
-from lm_eval_tasks.scoring.thinking import split_thinking
+from lm_eval_tasks.scoring.named import NamedMetric
 from lm_eval_tasks.sources.row_format import parse_row
+from lm_eval_tasks.sources.rows_source import JsonLinesSource
+from lm_eval_tasks.sources.splitting import Placed, hold_out
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_METRIC = "exact_match"
-
-
-class Placed(NamedTuple):
-    """An episode and where it stands, for messages."""
-
-    where: str
-    episode: Episode
-
-
-@dataclass
-class JsonLinesSource:
-    """Episodes of JSON lines; a `lm_eval_tasks.episodes.Source`. Made by `open_json_lines`.
-
-    Attributes:
-        name: As results name it.
-        metric: What judges a reply; None where nothing is evaluated and none was named.
-        num_fewshot: Demonstrations shown by default: all of the demonstrations' file.
-        demonstrations: Those of the demonstrations' file, in its order.
-        dropped_inputs: Inputs left out because they are demonstrations.
-        data: The file of the evaluated rows, for the record.
-        pool_data: The demonstrations' file, for the record.
-        demonstration_mode: They are shown in their file's order.
-        max_new_tokens: Longest answer, where a task file says so.
-    """
-
-    name: str
-    metric: NamedMetric | None
-    num_fewshot: int = 0
-    demonstrations: tuple[Episode, ...] = field(default=(), repr=False)
-    dropped_inputs: int = 0
-    _inputs: tuple[Episode, ...] = field(default=(), repr=False)
-    _evaluated: tuple[Episode, ...] = field(default=(), repr=False)
-    _by_id: dict[str, Episode] = field(default_factory=dict, repr=False)
-    data: str = ""
-    pool_data: str = ""
-    demonstration_mode: Mode = "listed"
-    max_new_tokens: int | None = None
-
-    def train(self) -> list[Episode]:
-        """The inputs, labelled or not.
-
-        Raises:
-            UserError: there are none.
-        """
-        return _some(self._inputs, self.name, "rows to learn from", "--inputs I.jsonl")
-
-    def evaluation(self) -> list[Episode]:
-        """The rows that are judged.
-
-        Raises:
-            UserError: there are none.
-        """
-        return _some(self._evaluated, self.name, "rows to evaluate", "--eval E.jsonl")
-
-    def pool(self) -> list[Episode]:
-        """The demonstrations, in their file's order; without such a file, the inputs that have a completion.
-
-        Raises:
-            UserError: there are none.
-        """
-        remedy = "--demonstrations D.jsonl, each row with a completion"
-        solved = self.demonstrations or [row for row in self._inputs if row.completion is not None]
-        return _some(solved, self.name, "solved rows to show", remedy)
-
-    @property
-    def members(self) -> list["JsonLinesSource"]:
-        """Itself."""
-        return [self]
-
-    def picker(self, k: int, mode: str | None = None, seed: int = DEFAULT_SEED) -> DemonstrationPicker:
-        """See `Source`.
-
-        Raises:
-            UserError: unknown mode, or too few demonstrations.
-        """
-        chosen = cast(Mode, mode or self.demonstration_mode)
-        return DemonstrationPicker(self.pool() if k else [], k, chosen, seed)
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """None: an input that is evaluated is an error."""
-        return {"evaluated": 0}
-
-    def show(
-        self, episode: Episode, demonstrations: Sequence[Episode] = (), *, system: str | None = None
-    ) -> Prompt:
-        """The row's conversation behind demonstrations and a system instruction.
-
-        There is one system turn: the instruction, then the row's own. A demonstration is its turns and its
-        completion.
-
-        Raises:
-            UserError: a demonstration has no completion, or another system turn than the row it is shown to.
-        """
-        own, turns = _apart(episode.prompt)
-        first = "\n\n".join(text for text in (system, own) if text)
-        messages: list[Message] = [{"role": "system", "content": first}] if first else []
-        for shown in demonstrations:
-            messages += _solved(shown, own, episode)
-        return (*messages, *turns)
-
-    @property
-    def metrics(self) -> dict[str, Metric]:
-        """Every metric by its name in the results, the row's own first."""
-        own = self.metric_name
-        common = {name: metric for name, metric in COMMON_METRICS.items() if name != "completed_strict_acc"}
-        return {own: MEAN, f"completed_{own}": POOLED, **common}
-
-    @property
-    def metric_name(self) -> str:
-        """The metric's name in the results."""
-        if self.metric is None:
-            raise UserError(f"{self.name}: no metric was named; give one with --metric.")
-        return f"{self.metric.name}_score" if self.metric.name in COMMON_METRICS else self.metric.name
-
-    def document(self, episode: Episode) -> dict[str, Any]:
-        """A row as the harness logs it; Arrow would fill nulls into nested fields, so they are JSON text."""
-        reference = dict(episode.reference)
-        return {
-            "id": episode.id,
-            "question": episode.question,
-            "prompt": prompt_text(episode.prompt),
-            "target": reference.pop("target", ""),
-            "reference": json.dumps(reference, ensure_ascii=False),
-        }
-
-    def score(self, doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
-        """One answer's value of every metric."""
-        judgement = self.judge(self._row(doc["id"]), response, opened_in_prompt=at.opens_thinking)
-        if judgement.error:
-            logger.error("%s row %s counts as wrong: %s", self.name, doc["id"], judgement.error)
-        thought = split_thinking(response or "", opened_in_prompt=at.opens_thinking)
-        flags = asdict(flag(response or "", thought, truncated=at.truncated))
-        del flags["no_answer"]  # these metrics extract none
-        return {
-            self.metric_name: judgement.score,
-            f"completed_{self.metric_name}": judgement.score if at.truncated is False else None,
-            "scorer_error": judgement.error is not None,
-            **flags,
-        }
-
-    def _row(self, id: str) -> Episode:
-        if not self._by_id:
-            self._by_id.update({episode.id: episode for episode in self._evaluated})
-        return self._by_id[id]
-
-    def judge(self, episode: Episode, reply: str | None, *, opened_in_prompt: bool = False) -> Judgement:
-        """Judge a reply to a row.
-
-        Args:
-            episode: The row.
-            reply: The raw reply; None: there is none.
-            opened_in_prompt: Whether the prompt ended inside an opened `<think>`.
-
-        Raises:
-            UserError: no metric was named.
-        """
-        if self.metric is None:
-            raise UserError(f"{self.name}: no metric was named; give one with --metric.")
-        return self.metric.judge(reply, episode.reference, opened_in_prompt=opened_in_prompt)
 
 
 def read_episodes(path: Path | str, name: str) -> list[Episode]:
@@ -206,18 +44,20 @@ def open_json_lines(
     metric: str | None = None,
     name: str | None = None,
     max_new_tokens: int | None = None,
+    split: bool = False,
 ) -> JsonLinesSource:
     """A source of rows of one's own.
 
     Args:
-        path: Labelled rows to learn from; demonstrations are drawn from them if no file lists any.
+        path: Rows to learn from; demonstrations are drawn from the labelled ones if no file lists any.
         inputs: Rows to learn from, labelled or not; in the place of `path`.
         evaluation: Rows that are judged.
         demonstrations: Solved rows that a prompt may show, in this order.
         tools: A JSON file of tools that all evaluated rows without their own have.
-        metric: See `lm_eval_tasks.scoring.named`; default: `exact_match`.
-        max_new_tokens: Longest answer.
+        metric: See `lm_eval_tasks.benchmarks.metric`; default: `exact_match`.
         name: As results name it; default: the name of the first file given.
+        max_new_tokens: Longest answer.
+        split: Whether some of the rows to learn from are judged, as no other are; see `splitting.hold_out`.
 
     Raises:
         UserError: a file or row that cannot be used; a demonstration without a completion; a demonstration or
@@ -240,9 +80,12 @@ def open_json_lines(
             raise UserError(
                 f"{row.where} is a demonstration without a completion; add its answer, or remove it."
             )
+    judge = resolve_metric(metric or DEFAULT_METRIC) if metric or evaluated or split else None
+    dropped = 0
+    if split and judge is not None and not evaluated:
+        learned, evaluated, dropped = hold_out(learned, judge, shown, where=str(path or inputs))
     _refuse_evaluated(shown, evaluated, "demonstration")
     _refuse_evaluated(learned, evaluated, "row to learn from")
-    judge = resolve_metric(metric or DEFAULT_METRIC) if metric or evaluated else None
     if judge is not None:
         _check_labels(evaluated, judge)
     shared = _read_tools(tools) if tools is not None else None
@@ -257,6 +100,8 @@ def open_json_lines(
         num_fewshot=len(shown),
         demonstrations=tuple(row.episode for row in shown),
         dropped_inputs=len(learned) - len(kept),
+        dropped_evaluated=dropped,
+        unlabelled=str(path or inputs) if split and not evaluated else None,
         _inputs=tuple(row.episode for row in kept),
         _evaluated=tuple(_with_tools(row.episode, shared) for row in evaluated),
         data=str(evaluation or path or inputs or ""),
@@ -324,30 +169,3 @@ def _without(learned: list[Placed], shown: Sequence[Placed]) -> list[Placed]:
     if dropped := len(learned) - len(kept):
         logger.warning("%d rows to learn from are demonstrations and left out", dropped)
     return kept
-
-
-def _apart(prompt: Prompt) -> tuple[str | None, tuple[Message, ...]]:
-    """The text of the system turn, if any, and the other turns."""
-    turns = ({"role": "user", "content": prompt},) if isinstance(prompt, str) else prompt
-    if turns[0]["role"] == "system":
-        return str(turns[0]["content"]), turns[1:]
-    return None, turns
-
-
-def _solved(shown: Episode, system: str | None, asked: Episode) -> tuple[Message, ...]:
-    own, turns = _apart(shown.prompt)
-    if shown.completion is None:
-        raise UserError(f"{shown.source}: the demonstration {shown.id!r} has no completion; add it.")
-    if own is not None and own != system:
-        raise UserError(
-            f"{shown.source}: the demonstration {shown.id!r} has another system turn than the row "
-            f"{asked.id!r} that it is shown to, and a conversation has one. Give what all rows share by "
-            "--system_instruction, what differs in the user's turn."
-        )
-    return (*turns, {"role": "assistant", "content": shown.completion})
-
-
-def _some(rows: Sequence[Episode], name: str, what: str, remedy: str) -> list[Episode]:
-    if not rows:
-        raise UserError(f"{name}: there are no {what}; give {remedy}.")
-    return list(rows)

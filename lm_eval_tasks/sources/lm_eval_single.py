@@ -120,7 +120,7 @@ class LmEvalTask:
             return self._reader.prompt(self._doc(episode), shown, system=system)
 
     def picker(self, k: int, mode: str | None = None, seed: int = 42) -> "LmEvalPicker":
-        """Chooses k demonstrations, as `harness_task` shows them where mode and seed are this source's own."""
+        """Chooses k demonstrations, as `harness_task` shows them where mode and seed are the source's."""
         return LmEvalPicker(self, self.rows.draw(k, mode or self.demonstration_mode, seed))
 
     def demonstrations(self, episode: Episode, k: int | None = None) -> list[Episode]:

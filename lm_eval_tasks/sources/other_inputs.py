@@ -1,7 +1,7 @@
 """A task that is learnt from other rows than its own: a user's pool of inputs, labelled or not."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lm_eval_tasks.episodes import Episode, Message, Picker, Prompt, Source, prompt_text, same_question
@@ -14,8 +14,9 @@ logger = logging.getLogger(__name__)
 class OtherInputs:
     """A source whose training rows are a file's; everything else is the task's own; a `Source`.
 
-    An input stands where the task's question would: behind the same system turn and demonstrations, before the
-    same beginning of an answer.
+    An input is asked as it stands, in the place of all that the task's own question says: behind the same
+    system turn and demonstrations, before the same beginning of an answer. A template or a format instruction
+    of the task is not put around it, since no template can be filled from a text.
 
     Attributes:
         name: The task's.
@@ -23,6 +24,8 @@ class OtherInputs:
         demonstration_mode: The task's.
         members: The task's.
         left_out: Inputs that are evaluated.
+        data: The file of the inputs, for the record.
+        pool_data: Where demonstrations come from, for the record.
     """
 
     def __init__(self, task: Source, inputs: str) -> None:
@@ -33,26 +36,32 @@ class OtherInputs:
             inputs: JSON lines; see `lm_eval_tasks.sources.row_format`.
 
         Raises:
-            UserError: the file cannot be used, or every row of it is evaluated.
+            UserError: the task is several, the file cannot be used, a row cannot stand in the place of a
+                question, or every row is evaluated.
         """
+        if len(task.members) > 1:
+            names = ", ".join(member.name for member in task.members[:3])
+            raise UserError(
+                f"inputs: {task.name} is {len(task.members)} tasks ({names}, ...), each with questions of "
+                "its own form; give the inputs of one of them, and its name as the task."
+            )
         self._task = task
         self.name, self.num_fewshot, self.members = task.name, task.num_fewshot, task.members
         self.demonstration_mode = task.demonstration_mode
+        self.data, self.pool_data = str(inputs), getattr(task, "pool_data", None)
         evaluated = task.evaluation()
-        forms = {same_question(form) for row in evaluated for form in (row.question, prompt_text(row.prompt))}
-        self._bare = evaluated[0]
+        self._own = evaluated[0]
         rows = read_episodes(inputs, task.name)
-        kept = [row for row in rows if same_question(row.question) not in forms]
+        kept = _not_evaluated(rows, evaluated)
         self.left_out = {"evaluated": len(rows) - len(kept)}
         if dropped := self.left_out["evaluated"]:
             logger.warning("%s: %d of %d rows are evaluated and left out", inputs, dropped, len(rows))
         if not kept:
             raise UserError(f"{inputs}: every row is evaluated by {task.name}; give other inputs.")
-        self._turns: Mapping[str, tuple[Message, ...]] = {
-            f"inputs/{row.id}": _turns(row, inputs) for row in kept
-        }
+        logger.info("%s: asked as they stand, in the place of such as %r", inputs, _last_turn(self._own))
+        self._turns = {f"inputs/{row.id}": self._checked(row) for row in kept}
         self._rows = [
-            replace(row, id=id, prompt=self._placed(turns, (), None))
+            self._placed_row(row, id, turns)
             for row, (id, turns) in zip(kept, self._turns.items(), strict=True)
         ]
 
@@ -81,23 +90,69 @@ class OtherInputs:
             return self._task.show(episode, demonstrations, system=system)
         return self._placed(turns, demonstrations, system)
 
+    def _placed_row(self, row: Episode, id: str, turns: Sequence[Message]) -> Episode:
+        completion = row.completion
+        if completion is not None and isinstance(self._own.prompt, str):
+            completion = self._delimiter() + completion.lstrip()
+        return replace(row, id=id, prompt=self._placed(turns, (), None), completion=completion)
+
     def _placed(
         self, turns: Sequence[Message], demonstrations: Sequence[Episode], system: str | None
     ) -> Prompt:
-        whole = self._task.show(self._bare, demonstrations, system=system)
+        whole = self._task.show(self._own, demonstrations, system=system)
         if isinstance(whole, str):
-            before, _, after = whole.rpartition(self._bare.question)
-            return before + str(turns[-1]["content"]) + after
+            before, asked, after = whole.rpartition(_question(self._own))
+            if not asked:
+                raise UserError(
+                    f"inputs: {self.name} has no question as a text of its own in its prompts, so no other "
+                    "can stand in its place; use a model with a chat template, or the task's own rows."
+                )
+            return before + str(turns[0]["content"]) + after
         at = max(place for place, turn in enumerate(whole) if turn["role"] == "user")
         return (*whole[:at], *turns, *whole[at + 1 :])
 
+    def _delimiter(self) -> str:
+        """What stands between question and answer in plain text, where a row of the task tells."""
+        answer, target = self._own.completion or "", str(self._own.reference.get("target") or "")
+        return answer.removesuffix(target) if target and answer.endswith(target) else " "
 
-def _turns(row: Episode, path: str) -> tuple[Message, ...]:
-    prompt = row.prompt
-    turns = ({"role": "user", "content": prompt},) if isinstance(prompt, str) else prompt
-    if turns[0]["role"] == "system":
-        raise UserError(
-            f"{path}, row {row.id!r}: an input of another task has no system turn of its own; give what all rows "
-            "share by --system_instruction."
-        )
-    return turns
+    def _checked(self, row: Episode) -> tuple[Message, ...]:
+        """The turns of an input, which the task's prompts can hold."""
+        turns = _as_turns(row.prompt)
+        if turns[0]["role"] == "system":
+            raise UserError(
+                f"{self.data}, row {row.id!r}: an input of another task has no system turn of its own; give "
+                "what all rows share by --system_instruction."
+            )
+        plain = isinstance(self._own.prompt, str)
+        if plain and (len(turns) > 1 or row.tools or row.teacher_prompt is not None):
+            raise UserError(
+                f"{self.data}, row {row.id!r}: a model without a chat template reads a text alone; give the "
+                "input as one, without further turns, tools or teacher_prompt."
+            )
+        return turns
+
+
+def _not_evaluated(rows: Sequence[Episode], evaluated: Sequence[Episode]) -> list[Episode]:
+    """The inputs that ask no evaluated question, in any of the forms that one may be written in."""
+    forms = {
+        same_question(form)
+        for row in evaluated
+        for form in (row.question, _question(row), prompt_text(row.prompt), _last_turn(row))
+    }
+    return [row for row in rows if same_question(row.question) not in forms]
+
+
+def _question(row: Episode) -> str:
+    """What is asked, without the options that lm-eval's questions are compared by."""
+    options = sorted(map(str, row.reference.get("choices", ())))
+    return row.question.removesuffix("\n" + "\n".join(options)) if options else row.question
+
+
+def _last_turn(row: Episode) -> str:
+    """What the user says last."""
+    return next(str(turn["content"]) for turn in reversed(_as_turns(row.prompt)) if turn["role"] == "user")
+
+
+def _as_turns(prompt: Prompt) -> tuple[Message, ...]:
+    return ({"role": "user", "content": prompt},) if isinstance(prompt, str) else prompt

@@ -1,6 +1,6 @@
-"""Which task, and what only the teacher reads: one value for the gap, the teacher, training and evaluation."""
+"""Which task, and what only the teacher reads: one value for gap, teacher, training and evaluation."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ class TaskSpec:
             tag of lm-evaluation-harness; a path that ends in `.yaml`: a task file; in `.jsonl`: rows of
             one's own.
         data: Where a benchmark's rows are: `hub`, `sample` or a folder; default: `ICL_DATA_DIR`, else `hub`.
+            Other tasks do not read it, so that one value serves several tasks.
         inputs: JSON lines to learn from in the place of the task's own training rows.
-        evaluation: JSON lines that are judged, where the task is rows of one's own.
-        metric: What judges them; see `lm_eval_tasks.scoring.named`.
+        evaluation: JSON lines that are judged, where the task is a file of rows. Without it, the task's rows
+            are judged where `inputs` are learnt from; else a fifth of them is, the others are learnt from.
+        metric: What judges rows of one's own; see `lm_eval_tasks.benchmarks.metric`.
         train_split: The split of an lm-eval task to learn from; default: its training split.
         num_fewshot: Demonstrations; default: the task's own number.
         demonstrations: How they are chosen, one of `MODES`; or a file of JSON lines, shown in its order.
@@ -52,7 +54,13 @@ class TaskSpec:
         shown = self.demonstrations
         if shown is not None and shown not in MODES and not shown.endswith(".jsonl"):
             raise UserError(
-                f"demonstrations: {shown!r} cannot be used; choose from {', '.join(MODES)}, or name a .jsonl file."
+                f"demonstrations: {shown!r} cannot be used; choose from {', '.join(MODES)}, or name a .jsonl "
+                "file."
+            )
+        if self.train_split is not None and self.inputs is not None:
+            raise UserError(
+                f"rows to learn from are named twice: train_split {self.train_split!r} and inputs "
+                f"{self.inputs!r}. Keep one of them."
             )
 
     @classmethod
@@ -61,7 +69,9 @@ class TaskSpec:
         found = {f.name: getattr(settings, f.name) for f in fields(cls) if hasattr(settings, f.name)}
         # What is not given is the class's own default; a change to None takes a field away.
         found = {name: value for name, value in (found | changes).items() if value is not None}
-        return cls(**found | {"document": tuple(found.get("document") or ())})
+        documents = found.get("document", ())
+        # A file of settings may name one document without a list.
+        return cls(**found | {"document": (documents,) if isinstance(documents, str) else tuple(documents)})
 
     @property
     def mode(self) -> str | None:
@@ -101,36 +111,36 @@ def open_source(task: TaskSpec | str, *, chat: bool = True, **options: Any) -> S
     Args:
         task: A specification, or what its field `task` says.
         chat: Whether the model has a chat template; lm-eval's tasks are plain text without one.
-        options: Further fields of a `TaskSpec`, where `task` is a text.
+        options: Further fields of a `TaskSpec`.
 
     Raises:
-        UserError: nothing of that name can be opened, or a file cannot be used.
+        UserError: nothing of that name can be opened, a file cannot be used, or an option does not fit the
+            kind of task.
     """
-    spec = TaskSpec(task, **options) if isinstance(task, str) else task
-    source = _opened(spec, chat)
-    if spec.inputs is not None and not _is_rows(spec.task):
-        from lm_eval_tasks.sources.other_inputs import OtherInputs
-
-        source = OtherInputs(source, spec.inputs)
-    return source
-
-
-def _opened(spec: TaskSpec, chat: bool) -> Source:
-    name = spec.task
-    if name in BENCHMARKS or _is_rows(name):
-        _check_unused(spec, "train_split", name)
-    if name in BENCHMARKS:
-        from lm_eval_tasks.sources.benchmark import BenchmarkSource
-
-        _check_unused(spec, "demonstrations_file", name)
-        return BenchmarkSource(name, spec.data)
-    if _is_rows(name):
+    spec = TaskSpec(task, **options) if isinstance(task, str) else replace(task, **options)
+    if _is_rows(spec.task):
         return _open_rows(spec)
+    source = _open_benchmark(spec) if spec.task in BENCHMARKS else _open_lm_eval(spec, chat)
+    if spec.inputs is None:
+        return source
+    from lm_eval_tasks.sources.other_inputs import OtherInputs
+
+    return OtherInputs(source, spec.inputs)
+
+
+def _open_benchmark(spec: TaskSpec) -> Source:
+    from lm_eval_tasks.sources.benchmark import BenchmarkSource
+
+    _check_unused(spec, *_OF_ROWS, "train_split")
+    return BenchmarkSource(spec.task, spec.data)
+
+
+def _open_lm_eval(spec: TaskSpec, chat: bool) -> Source:
     from lm_eval_tasks.sources.lm_eval_task import open_lm_eval_task
 
-    _check_unused(spec, "demonstrations_file", name)
+    _check_unused(spec, *_OF_ROWS)
     return open_lm_eval_task(
-        name,
+        spec.task,
         chat=chat,
         train_split=spec.train_split,
         demonstrations=spec.mode or "fixed",
@@ -139,39 +149,70 @@ def _opened(spec: TaskSpec, chat: bool) -> Source:
     )
 
 
-def _check_unused(spec: TaskSpec, field: str, name: str) -> None:
-    if getattr(spec, field) is not None:
-        option = "demonstrations" if field == "demonstrations_file" else field
-        other = "rows of one's own" if field == "demonstrations_file" else "tasks of lm-eval"
-        raise UserError(f"{option}: {getattr(spec, field)!r} is for {other} only, and the task is {name!r}.")
-
-
-def _is_rows(task: str) -> bool:
-    """Whether a task is rows of one's own: a file of them, or a folder's task file that this package wrote."""
-    return task.endswith(".jsonl") or (task.endswith(".yaml") and Path(task).with_name("task.py").is_file())
-
-
 def _open_rows(spec: TaskSpec) -> Source:
     from lm_eval_tasks.sources.json_lines import open_json_lines
-    from lm_eval_tasks.sources.task_folder import read_task_folder
 
-    if spec.task.endswith(".yaml"):
-        files = read_task_folder(Path(spec.task))
-        return open_json_lines(
-            inputs=spec.inputs,
-            evaluation=files.evaluation,
-            demonstrations=spec.demonstrations_file or files.demonstrations,
-            tools=files.tools,
-            metric=spec.metric or files.metric,
-            name=files.name,
-            max_new_tokens=files.max_new_tokens,
-        )
-    # A file of labelled rows is learnt from; with no other file named, there is nothing to judge.
+    _check_unused(spec, "train_split")
+    if spec.task.endswith(_YAML):
+        return _open_folder(spec)
+    told = spec.evaluation
+    if told is None and spec.inputs is not None:
+        told = spec.task  # what is not learnt from is judged
+    learned = None if told == spec.task else spec.task
     return open_json_lines(
-        spec.task if spec.inputs is None else None,
+        learned,
         inputs=spec.inputs,
-        evaluation=spec.evaluation,
+        evaluation=told,
         demonstrations=spec.demonstrations_file,
         metric=spec.metric,
         name=Path(spec.task).stem,
+        split=told is None,
     )
+
+
+def _open_folder(spec: TaskSpec) -> Source:
+    from lm_eval_tasks.sources.json_lines import open_json_lines
+    from lm_eval_tasks.sources.task_folder import read_task_folder
+
+    _check_unused(spec, "evaluation")
+    files = read_task_folder(Path(spec.task))
+    return open_json_lines(
+        inputs=spec.inputs,
+        evaluation=files.evaluation,
+        demonstrations=spec.demonstrations_file or files.demonstrations,
+        tools=files.tools,
+        metric=spec.metric or files.metric,
+        name=files.name,
+        max_new_tokens=files.max_new_tokens,
+    )
+
+
+_YAML = (".yaml", ".yml")
+_OF_ROWS = ("evaluation", "metric", "demonstrations_file")
+_FITS = {
+    "evaluation": "for a file of rows of one's own",
+    "metric": "for rows of one's own",
+    "demonstrations_file": "for rows of one's own",
+    "train_split": "for tasks of lm-eval",
+}
+
+
+def _check_unused(spec: TaskSpec, *unfit: str) -> None:
+    """Refuse fields that this kind of task would not look at."""
+    for name in unfit:
+        if (value := getattr(spec, name)) is not None:
+            raise UserError(
+                f"{name.removesuffix('_file')}: {value!r} is {_FITS[name]} only, and the task is "
+                f"{spec.task!r}; leave it out."
+            )
+
+
+def _is_rows(task: str) -> bool:
+    """Whether a task is rows of one's own: a file of them, or the task file of a folder written of some."""
+    if task.endswith(".jsonl"):
+        return True
+    if not task.endswith(_YAML):
+        return False
+    from lm_eval_tasks.sources.task_folder import is_task_file
+
+    return is_task_file(Path(task))

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from lm_eval_tasks.benchmarks.metric import resolve_metric
 from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.files import write_json, write_text
-from lm_eval_tasks.scoring.named import resolve_metric
-from lm_eval_tasks.sources.json_lines import JsonLinesSource
 from lm_eval_tasks.sources.row_format import to_row
+from lm_eval_tasks.sources.rows_source import JsonLinesSource
 
 EVALUATION, DEMONSTRATIONS, TOOLS = "eval.jsonl", "demonstrations.jsonl", "tools.json"
 
@@ -164,6 +164,17 @@ class TaskFiles(NamedTuple):
     max_new_tokens: int
 
 
+_CLASS_LINE = re.compile(r"(?m)^class:.*\b(?:task\.Rows|RowsTask)\s*$")
+
+
+def is_task_file(path: Path) -> bool:
+    """Whether a YAML file is one of `write_task_folder`; tasks of lm-eval may have a `task.py` too."""
+    try:
+        return _CLASS_LINE.search(path.read_text(encoding="utf-8")) is not None
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def read_task_folder(task_file: Path) -> TaskFiles:
     """The files that a task file of `write_task_folder` names.
 
@@ -173,7 +184,7 @@ def read_task_folder(task_file: Path) -> TaskFiles:
     try:
         # The class is named by a tag that only the harness knows.
         text = task_file.read_text(encoding="utf-8")
-        config = yaml.safe_load(re.sub(r"(?m)^class: !function .*$", "", text))
+        config = yaml.safe_load(_CLASS_LINE.sub("", text))
         files, limit = config["dataset_kwargs"], int(config["generation_kwargs"]["max_gen_toks"])
         name, evaluation = str(config["task"]), task_file.parent / files["evaluation"]
     except OSError as error:

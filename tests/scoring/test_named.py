@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lm_eval.api.metrics import exact_match_hf_evaluate
 
+from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS
+from lm_eval_tasks.benchmarks.metric import resolve_metric
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring.json_match import json_equal
-from lm_eval_tasks.scoring.named import METRICS, resolve_metric
+from lm_eval_tasks.scoring.named import METRICS, Judgement
 
 
 def score(spec, reply, target="A", **reference):
@@ -304,6 +306,50 @@ def test_wrong_specs(spec, message):
 
 def test_names_and_kinds():
     metric = resolve_metric("numeric:tolerance=0.5")
-    assert (metric.name, metric.spec, metric.binary, metric.needs_target) == (
-        "numeric", "numeric:tolerance=0.5", True, True,
+    assert (metric.name, metric.spec, metric.binary) == ("numeric", "numeric:tolerance=0.5", True)
+
+
+class TestScorersOfBenchmarks:
+    """By name, each by its own strict number, from the columns of the row."""
+
+    @pytest.mark.parametrize(
+        ("name", "right", "wrong", "reference"),
+        [
+            ("gsm8k", "So:\n#### 1,010", "1010", {"target": "1010"}),
+            ("gsm8k", "<think>#### 4</think>\n#### 5", "<think>#### 5", {"target": "2 + 3 = 5\n#### 5"}),
+            ("csqa", "Answer: B", "bank", {"target": "B", "choices": ["a", "bank"]}),
+            ("math", "\\boxed{\\frac12}", "\\boxed{0.5}", {"target": "It is $\\boxed{\\frac12}$."}),
+            (
+                "ifeval", "this is a plain answer in english.", "This is a plain answer in English.",
+                {"instruction_id_list": ["change_case:english_lowercase"], "kwargs": [{}]},
+            ),
+            (
+                "rlvr", "yes indeed", "Yes indeed",
+                {"ground_truth": json.dumps({"func_name": "validate_lowercase"})},
+            ),
+        ],
     )  # fmt: skip
+    def test_judges(self, name, right, wrong, reference):
+        metric = resolve_metric(name)
+        assert (metric.name, metric.spec, metric.binary) == (name, name, True)
+        metric.check(reference)
+        assert [metric.judge(reply, reference) for reply in (right, wrong, "")] == [
+            Judgement(1.0), Judgement(0.0), Judgement(0.0),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("name", [*BENCHMARKS, *REWARD_SETS])
+    def test_a_row_that_lacks_what_it_judges_by(self, name):
+        metric = resolve_metric(name)
+        with pytest.raises(UserError):
+            metric.check({"target": "?" * (name not in ("math",)), "ground_truth": "x"})
+        assert metric.judge("#### 4", {}).error
+
+    def test_every_one_is_named_where_none_is_meant(self):
+        with pytest.raises(UserError, match="did you mean 'gsm8k'"):
+            resolve_metric("gsm8")
+        with pytest.raises(UserError, match=", ".join([*METRICS, *BENCHMARKS, *REWARD_SETS])):
+            resolve_metric("none of them")
+        with pytest.raises(
+            UserError, match="metric 'gsm8k': 'flexible=true' is no option of it; it has none"
+        ):
+            resolve_metric("gsm8k:flexible=true")

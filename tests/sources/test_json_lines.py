@@ -6,10 +6,10 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lm_eval_tasks.prompting.row_demonstrations import MODES, picker
 
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.context import Context, Document, read_document, read_instruction
+from lm_eval_tasks.prompting.demonstrations import MODES
 from lm_eval_tasks.sources.json_lines import open_json_lines, read_episodes
 from lm_eval_tasks.sources.row_format import parse_row, to_row
 
@@ -271,7 +271,7 @@ class TestOpen:
 
     def test_a_metric_of_ones_own_needs_no_label(self, write):
         source = open_json_lines(evaluation=write("e.jsonl", [{"prompt": "b"}]), metric="operator:contains")
-        assert source.metric.needs_target is False
+        assert len(source.evaluation()) == 1
 
 
 class TestShow:
@@ -308,35 +308,126 @@ class TestShow:
 
 class TestPicker:
     @pytest.fixture
-    def rows(self, read):
-        return read(*({"prompt": f"q{i}", "completion": f"a{i}"} for i in range(6)))
+    def source(self, write):
+        rows = [{"prompt": f"q{i}", "completion": f"a{i}"} for i in range(6)]
+        return open_json_lines(
+            evaluation=write("e.jsonl", [{"prompt": q, "completion": q} for q in "xy"]),
+            demonstrations=write("d.jsonl", rows),
+        )
 
-    def test_listed_is_the_files_order_without_the_row(self, rows):
-        pick = picker(rows, 3)
-        assert [row.id for row in pick(rows[5])] == ["0", "1", "2"]
-        assert [row.id for row in pick(rows[1])] == ["0", "2", "3"]
+    def test_listed_is_the_files_order(self, source):
+        assert source.demonstration_mode == "listed"
+        picker = source.picker(3)
+        assert [row.id for row in picker.fixed] == ["0", "1", "2"]
+        assert [picker.pick(row) for row in source.evaluation()] == [picker.fixed] * 2
+        assert source.picker(6).fixed == source.pool()
+        with pytest.raises(UserError, match="orders 1 is one of its own|1 is one of its own demonstrations"):
+            picker.pick(source.pool()[1])
 
-    def test_modes(self, rows, read):
-        asked = read({"prompt": "x", "id": "x"}, {"prompt": "y", "id": "y"})
-        shown = {mode: [picker(rows, 4, mode=mode, seed=3)(row) for row in asked] for mode in MODES}
+    def test_modes(self, source):
+        asked = source.evaluation()
+        shown = {mode: [source.picker(4, mode, 3).pick(row) for row in asked] for mode in MODES}
         assert shown["zero"] == [[], []]
         assert shown["fixed"][0] == shown["fixed"][1] != shown["listed"][0]
         assert shown["per_example"][0] != shown["per_example"][1]
-        assert shown["per_example"] == [picker(rows, 4, mode="per_example", seed=3)(row) for row in asked]
-        assert [row.question for row in shown["shuffled"][0]] == ["q0", "q1", "q2", "q3"]
-        assert [row.completion for row in shown["shuffled"][0]] == ["a1", "a2", "a3", "a0"]
+        assert shown["per_example"] == [source.picker(4, "per_example", 3).pick(row) for row in asked]
+        assert [row.question for row in shown["shuffled"][0]] == [row.question for row in shown["fixed"][0]]
+        answers = [row.completion for row in shown["fixed"][0]]
+        assert [row.completion for row in shown["shuffled"][0]] == [*answers[1:], answers[0]]
 
     @pytest.mark.parametrize(
         ("k", "mode", "message"),
-        [(7, "listed", "there are 6"), (2, "best", "'best'"), (1, "shuffled", "two or")],
-    )
-    def test_wrong_wishes(self, rows, k, mode, message):
+        [
+            (7, "listed", "num_fewshot 7 needs a pool of at least 7 rows, and it has 6"),
+            (6, "fixed", "needs a pool of at least 7 rows"), (2, "best", "'best'"), (1, "shuffled", "two or"),
+        ],
+    )  # fmt: skip
+    def test_wrong_wishes(self, source, k, mode, message):
         with pytest.raises(UserError, match=message):
-            picker(rows, k, mode=mode)
+            source.picker(k, mode)
 
-    def test_a_row_that_leaves_too_few(self, rows):
-        with pytest.raises(UserError, match="5 are left for the row '2'"):
-            picker(rows, 6)(rows[2])
+    def test_none_need_no_pool(self, write):
+        source = open_json_lines(inputs=write("i.jsonl", [{"prompt": "a"}]))
+        assert source.picker(0).fixed == source.picker(0).pick(source.train()[0]) == []
+
+
+class TestOneFile:
+    """Labelled rows alone: some are judged, the others learnt from."""
+
+    def rows(self, count, first=0):
+        return [{"prompt": f"q{i}", "completion": f"a{i}"} for i in range(first, first + count)]
+
+    @pytest.mark.parametrize(("count", "judged"), [(2, 1), (4, 1), (10, 2), (99, 19), (1100, 200)])
+    def test_a_fifth_is_judged(self, write, caplog, count, judged):
+        with caplog.at_level("INFO"):
+            source = open_json_lines(write("all.jsonl", self.rows(count)), split=True)
+        assert (len(source.evaluation()), len(source.train())) == (judged, count - judged)
+        assert f"all.jsonl: {judged} rows are evaluated and {count - judged} are learnt from" in caplog.text
+        questions = [row.question for row in source.train() + source.evaluation()]
+        assert len(set(questions)) == count
+        assert source.metric.name == "exact_match"
+        assert source.left_out == {"evaluated": 0}
+
+    def test_the_same_rows_whatever_their_order(self, write):
+        def judged(rows):
+            source = open_json_lines(write("all.jsonl", rows), split=True)
+            return {row.question for row in source.evaluation()}
+
+        rows = self.rows(40)
+        assert judged(rows) == judged(rows[::-1]) != {row["prompt"] for row in rows[:8]}
+
+    def test_no_question_stands_on_both_sides(self, write):
+        twins = [{"prompt": f" Q{i % 7} ", "completion": str(i)} for i in range(28)]
+        bare = [{"prompt": f"q{i}"} for i in range(9)]
+        source = open_json_lines(write("all.jsonl", [*twins, *bare]), split=True)
+        judged, learned = (
+            {row.question.strip().lower() for row in rows} for rows in (source.evaluation(), source.train())
+        )
+        assert judged and not judged & learned
+        assert len(source.evaluation()) == 4, "all four rows of one question: a fifth of 28 is five"
+        assert source.left_out == {"evaluated": 1}, "the unlabelled twin"
+        assert len(source.train()) == 28 - 4 + 9 - 1
+
+    def test_questions_that_stand_too_often(self, write):
+        rows = [{"prompt": "ab"[i % 2], "completion": str(i)} for i in range(5)]
+        source = open_json_lines(write("all.jsonl", rows), split=True)
+        assert {row.question for row in source.evaluation()} == {"b"}
+
+    def test_no_demonstration_is_judged(self, write):
+        shown = write("d.jsonl", self.rows(38))
+        source = open_json_lines(write("all.jsonl", self.rows(40)), demonstrations=shown, split=True)
+        assert {row.question for row in source.evaluation() + source.train()} == {"q38", "q39"}
+
+    def test_unlabelled_rows_cannot_be_judged(self, write):
+        source = open_json_lines(write("all.jsonl", [{"prompt": "a"}, {"prompt": "b"}]), split=True)
+        assert len(source.train()) == 2
+        with pytest.raises(UserError, match=r"all.jsonl: no row has a completion, so none can be evaluated"):
+            source.evaluation()
+
+    def test_by_a_metric_that_needs_no_label(self, write):
+        rows = [{"prompt": f"q{i}"} for i in range(10)]
+        source = open_json_lines(write("all.jsonl", rows), metric="operator:contains", split=True)
+        assert len(source.evaluation()) == 2
+
+    def test_a_label_that_the_metric_cannot_use(self, write):
+        with pytest.raises(UserError, match=r"all.jsonl line \d+, metric 'json_match': .* that is JSON"):
+            open_json_lines(write("all.jsonl", self.rows(9)), metric="json_match", split=True)
+
+    def test_nothing_left_to_learn_from(self, write):
+        with pytest.raises(
+            UserError, match="cannot be both learnt from and evaluated: all rows ask the same"
+        ):
+            open_json_lines(write("all.jsonl", [{"prompt": "a", "completion": "A"}] * 3), split=True)
+        rows = self.rows(2)
+        shown = write("d.jsonl", rows)
+        with pytest.raises(UserError, match="every labelled row is one of the demonstrations"):
+            open_json_lines(write("all.jsonl", [*rows, {"prompt": "z"}]), demonstrations=shown, split=True)
+
+    def test_not_where_rows_to_judge_are_named(self, write):
+        source = open_json_lines(
+            write("all.jsonl", self.rows(5)), evaluation=write("e.jsonl", self.rows(2, 9)), split=True
+        )
+        assert (len(source.train()), len(source.evaluation())) == (5, 2)
 
 
 class TestContext:
@@ -382,7 +473,7 @@ class TestContext:
 
     def test_demonstrations_stand_before_it(self, source):
         rows = source.train()
-        pick = picker(rows[:1], 1)
+        pick = source.picker(1).pick
         (row,) = Context(num_fewshot=1, privileged="completion").apply(source, rows[1:2], pick)
         assert [turn["content"] for turn in row.taught[1:3]] == ["a", "A"]
         assert row.prompt == rows[1].prompt

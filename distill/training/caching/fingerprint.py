@@ -42,7 +42,7 @@ def target_fingerprint(run: Run) -> dict[str, Any]:
 
 
 def _beside(context: Mapping[str, Any]) -> dict[str, str | None]:
-    """What else the teacher reads: digests, since it may be a manual; None: nothing, as in earlier versions."""
+    """What else the teacher reads: digests, since it may be long; None: nothing, as in earlier versions."""
     template = context["privileged_template"]
     told = {key: context[key] for key in ("system_instruction", "documents", "privileged")}
     told["privileged_template"] = template if template != PRIVILEGED_TEMPLATE else None
