@@ -32,7 +32,9 @@ def test_the_trainer_example_trains_an_adapter(example, model_dir, tmp_path, mon
     trainer = names["trainer"]
     assert trainer.state.global_step == 1
     (row,) = trainer.train_dataset
-    assert len(row["teacher_prompt_ids"]) > len(row["prompt_ids"])  # the manual, which the student never reads
+    assert len(row["teacher_prompt_ids"]) > len(
+        row["prompt_ids"]
+    )  # the manual, which the student never reads
 
 
 def test_linked_files_exist():
