@@ -2,10 +2,10 @@
 
     python scripts/verify_demo.py runs/demo
 
-Of the bake (`orders/bake.json`): counts that give the scores, what the issue of the demo promises of them, held-out
-divergence, prompt lengths, files. Of the IFEval run (`ifeval/`): counts, every view measured, truncated and looping
-responses counted over all rows, a divergence from the prompted model before and after each training, a falling loss,
-the report with its figures. `--short` leaves out what a run of a few steps and rows cannot promise.
+Of the bake (`orders/bake.json`): counts that give the scores, what the demo is expected to show, held-out
+divergence, prompt lengths, files. Of the IFEval run (`ifeval/`): counts, every view measured, truncated and
+looping responses counted as in the samples, a divergence from the prompted model before and after each training,
+a falling loss, the report with its figures. `--short` leaves out what a few steps and rows cannot promise.
 """  # noqa: D415 (the command ends the first sentence)
 
 import argparse
@@ -155,7 +155,7 @@ def share(closed: Json | None) -> str:
 
 
 def scores(folder: Path) -> Checks:
-    """Every condition is measured, with counts that give the rate, and with its doubtful responses counted."""
+    """Every condition is measured, with counts that give the rate, doubtful responses counted."""
     entries = [entry for name in ("gap", "results") for entry in read(folder / f"{name}.json")["results"]]
     found = []
     for entry in entries:
@@ -181,7 +181,7 @@ def doubtful(folder: Path, entry: Json, name: str, label: str) -> tuple[bool, st
 
 
 def divergences(folder: Path, short: bool) -> Checks:
-    """KL(prompted model || student) on held-out rows: measured and moved; distilled: lower than the base's."""
+    """KL(prompted model || student) on held-out rows: measured and moved; distilled: fallen."""
     found = []
     for condition in CONDITIONS:
         steps = read(folder / condition / "divergence.json")["steps"]
