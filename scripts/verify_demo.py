@@ -5,7 +5,8 @@
 Of the bake (`orders/bake.json`): counts that give the scores, what the demo is expected to show, held-out
 divergence, prompt lengths, files. Of the IFEval run (`ifeval/`): counts, every view measured, truncated and
 looping responses counted as in the samples, a divergence from the prompted model before and after each
-training, a falling loss, the report with its figures. `--short` leaves out what a few steps and rows cannot promise.
+training, a falling loss, the report with its figures. `--short` leaves out what a few steps and rows cannot
+promise.
 """  # noqa: D415 (the command ends the first sentence)
 
 import argparse
@@ -80,7 +81,8 @@ def counts(outcome: Json) -> Checks:
         low, high = score["interval"]
         parts = [part[view] for part in outcome["by"]["values"].values()]
         summed = sum(part["correct"] for part in parts), sum(part["n"] for part in parts)
-        holds = abs(score["score"] - score["correct"] / score["n"]) < 1e-9 and low - 1e-9 <= score["score"] <= high + 1e-9
+        holds = abs(score["score"] - score["correct"] / score["n"]) < 1e-9
+        holds &= low - 1e-9 <= score["score"] <= high + 1e-9
         holds &= summed == (score["correct"], score["n"])
         found.append(
             (holds, f"{view} {told(score)}, [{low:.1%}, {high:.1%}], by phrasing {summed[0]}/{summed[1]}")
