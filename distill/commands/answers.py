@@ -16,6 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num_fewshot", type=int, help="demonstrations; default: the task's own number")
     parser.add_argument("--n", type=int, default=1, help="answers drawn of each row; 1: the greedy one")
     parser.add_argument("--keep", choices=["all", "correct"], default="all", help="which are kept")
+    parser.add_argument(
+        "--gold",
+        choices=["rewrite", "keep"],
+        default="rewrite",
+        help="answer rows with a completion, or keep it",
+    )
     parser.add_argument("--limit", type=int, help="answer no more rows than this")
     parser.add_argument("--output", type=Path, required=True, help="JSON lines: id, completion")
 
@@ -28,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from_args(args, model=resolve_model(args.model))
     from distill.evaluation.answers import write_answers
 
-    counts = write_answers(settings, spec, args.output, n=args.n, keep=args.keep, limit=args.limit)
+    counts = write_answers(
+        settings, spec, args.output, n=args.n, keep=args.keep, keep_gold=args.gold == "keep", limit=args.limit
+    )
     print(f"{args.output}: {counts}")
     return 0

@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
     from distill.pipeline.bake.request import BakeRequest
 
     given = {f.name: getattr(args, f.name) for f in fields(BakeRequest) if hasattr(args, f.name)}
-    given = {
-        name: value for name, value in given.items() if value is not None and name != "demonstration_seed"
-    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if args.demonstration_seed is not None:
+        raise UserError("--demonstration_seed is no option of a bake; name the demonstrations by a file.")
     given["document"] = tuple(args.document or ())
     request = BakeRequest(**given, training=training_keys(args.rest))
     if args.dry_run:
@@ -76,9 +76,8 @@ def training_keys(words: list[str]) -> dict[str, Any]:
     """`--key value` pairs of a training config, read as YAML would.
 
     Raises:
-        UserError: a word is no option.
+        UserError: a word is no option, or a value is no YAML.
     """
-    import yaml
 
     keys: dict[str, list[str]] = {}
     for word in words:
@@ -89,12 +88,18 @@ def training_keys(words: list[str]) -> dict[str, Any]:
             raise UserError(f"unrecognized argument {word!r}; see --help.")
         else:
             keys[list(keys)[-1]].append(word)
-    read = {name: [_number(yaml.safe_load(value)) for value in values] for name, values in keys.items()}
+    read = {name: [_read(name, value) for value in values] for name, values in keys.items()}
     return {name: values[0] if len(values) == 1 else (values or True) for name, values in read.items()}
 
 
-def _number(value: Any) -> Any:
-    """YAML takes 5e-4 for a text."""
+def _read(name: str, word: str) -> Any:
+    """A number, a boolean, JSON or a text; YAML alone would take 5e-4 for a text."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(word)
+    except yaml.YAMLError:
+        raise UserError(f"--{name}: {word!r} cannot be read as YAML; put it in quotes.") from None
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the stages and say where the report is."""
     config = load_run_config(args.config)
-    written = Path(config.output_dir) if config.output_dir else args.config.parent
+    # A bake's folder is written down in full, so that its run goes on from any directory.
+    written = Path(config.output_dir) if config.output_dir else args.config.parent.resolve()
     output_dir = args.output_dir or (
         written.with_name(f"{written.name}-{args.scale}") if args.scale else written
     )
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     config = with_limits(config, n_samples=args.n_samples, max_steps=args.max_steps)
     if args.seed is not None:
         config = dataclasses.replace(config, seed=args.seed)
-    stages = build_stages(config, args.config.parent, output_dir, first=first)
+    folder = args.config.parent if config.output_dir else args.config.parent.resolve()
+    stages = build_stages(config, folder, output_dir, first=first)
     if args.dry_run:
         for stage in stages:
             print(f"# {stage.name}\n{_as_typed(stage)}")

@@ -59,6 +59,7 @@ def write_answers(
     *,
     n: int = 1,
     keep: str = "all",
+    keep_gold: bool = False,
     limit: int | None = None,
 ) -> Counts:
     """Write one answer to each training row, as JSON lines of `id` and `completion`; an interrupted run goes on.
@@ -69,6 +70,7 @@ def write_answers(
         output: The file; it appears when all is written.
         n: Answers drawn of each row; the first that is kept counts. 1: the greedy one.
         keep: `all`, or `correct`: only answers that the task's scorer passes, which needs labels.
+        keep_gold: Leave rows that have a completion as they are; it is written beside the answers.
         limit: No more rows than this.
 
     Raises:
@@ -79,15 +81,18 @@ def write_answers(
     asked = asked_rows(settings, spec, limit)
     if keep == "correct" and all(one.episode.reference.get("target") is None for one in asked):
         raise UserError("--keep correct: no row has a gold answer to judge by; label some, or keep all.")
+    solved = [one.episode for one in asked if keep_gold and one.episode.completion is not None]
+    asked = [one for one in asked if not keep_gold or one.episode.completion is None]
     part = output.with_name(f".{output.name}.part")
     done = _read_part(part, _run_digest(settings, asked, n, keep))
     counts = Counts(**done.counts)
     todo = asked[done.rows :]
     if todo:
         _write(settings, spec, todo, part, done, counts, n, keep)
-    if not done.lines:
+    lines = [*(_line(row, str(row.completion)) for row in solved), *done.lines]
+    if not lines:
         raise UserError(f"{spec.task}: no answer is left to learn from: {counts}. Raise --max_new_tokens.")
-    write_text(output, "".join(line + "\n" for line in done.lines))
+    write_text(output, "".join(line + "\n" for line in lines))
     part.unlink(missing_ok=True)
     return counts
 
@@ -155,15 +160,17 @@ def _write(
                         counts.wrong += 1
                         continue
                     counts.kept += 1
-                    done.lines.append(
-                        json.dumps({"id": one.episode.id, "completion": text}, ensure_ascii=False)
-                    )
+                    done.lines.append(_line(one.episode, text))
                     break
             done.rows += len(chunk)
             done.counts = {name: getattr(counts, name) for name in Counts.__slots__}
             done.save(part)
             bar.update(len(chunk))
     engine.close()
+
+
+def _line(row: Episode, answer: str) -> str:
+    return json.dumps({"id": row.id, "completion": answer}, ensure_ascii=False)
 
 
 def _chunks(todo: Sequence[Asked]) -> Iterator[Sequence[Asked]]:

@@ -3,11 +3,10 @@
 import json
 import shlex
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
-from distill.pipeline.bake.folder import BAKED, TASK, write_folder
+from distill.pipeline.bake.folder import TASK, check_training, write_folder
 from distill.pipeline.bake.outcome import LEVEL, Measured, advantage, build_outcome, read_measured, score_of
 from distill.pipeline.bake.plan import Plan, make_plan
 from distill.pipeline.bake.request import BakeRequest
@@ -21,6 +20,8 @@ from lm_eval_tasks.files import write_json
 OUTCOME = "bake.json"
 NOT_BETTER = 3
 """Exit code: the prompted model is no better than the bare one."""
+
+_VLLM_RANKS = (16, 32, 64, 128, 256, 320, 512)
 
 
 class NotBetterError(UserError):
@@ -39,28 +40,23 @@ def bake(**options: Any) -> dict[str, Any]:
     Raises:
         UserError: bad input; or (`NotBetterError`) the prompted model is no better than the bare one.
     """
-    options["output"] = Path(options["output"])
+    options = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    options |= {"output": Path(options["output"]), "document": tuple(map(str, options.get("document", ())))}
     return run_bake(BakeRequest(**options))
 
 
-def run_bake(request: BakeRequest, *, force: bool = False) -> dict[str, Any]:
+def run_bake(request: BakeRequest) -> dict[str, Any]:
     """See `bake`."""
-    begun = time.monotonic()
     plan = make_plan(request)
-    folder = request.output
-    folder.mkdir(parents=True, exist_ok=True)
+    check_training(plan)
+    folder = request.output.resolve()  # so that the stages are the same from any directory
     check_alone(folder)
-    config, why_not = write_folder(plan)
-    if why_not:
-        print(why_not, flush=True)
+    config = write_folder(plan, folder)
     stages = build_stages(config, folder, folder)
-    gap = stages[0]
-    run_stages(stages, folder, until=gap.name)
+    run_stages(stages, folder, until=f"gap-{plan.name}")
     _check_gain(plan, folder)
     run_stages(stages, folder)
-    outcome = build_outcome(
-        plan, folder, seconds=_seconds(folder) | {"all": round(time.monotonic() - begun, 1)}
-    )
+    outcome = build_outcome(plan, folder, seconds=_seconds(folder))
     outcome |= _deliver(plan, config, folder, outcome.pop("checkpoint"))
     write_json(folder / OUTCOME, outcome)
     return outcome
@@ -69,6 +65,7 @@ def run_bake(request: BakeRequest, *, force: bool = False) -> dict[str, Any]:
 def dry_run(request: BakeRequest) -> str:
     """What a bake would do, without writing anything."""
     plan = make_plan(request)
+    check_training(plan)
     context = plan.context
     system = context.system()
     return "\n".join(
@@ -116,33 +113,43 @@ def _views(measured: list[Measured]) -> tuple[list[Measured], list[Measured]]:
 
 
 def _seconds(folder: Path) -> dict[str, float]:
-    """How long each stage took, when it ran."""
+    """How long each stage took, when it ran, and all of them together."""
     found = {}
     for record in sorted((folder / ".stages").glob("*.json")):
         entry = json.loads(record.read_text(encoding="utf-8"))
         if "seconds" in entry:
             found[record.stem] = entry["seconds"]
-    return found
+    return found | {"all": round(sum(found.values()), 1)}
 
 
 def _deliver(plan: Plan, config: RunConfig, folder: Path, checkpoint: Path) -> dict[str, Any]:
     """The adapter under a name that is easy to find, merged weights if wanted, and the commands."""
-    adapter = checkpoint
-    if (checkpoint / "adapter_config.json").is_file():
+    adapter, is_adapter = checkpoint, (checkpoint / "adapter_config.json").is_file()
+    if is_adapter:
         adapter = folder / "adapter"
         adapter.mkdir(exist_ok=True)
         for path in checkpoint.iterdir():
             if path.suffix in (".json", ".safetensors", ".jinja", ".md", ".txt", ".model"):
                 shutil.copyfile(path, adapter / path.name)
-    report = folder.resolve() / "report" / "index.html"
-    found: dict[str, Any] = {"adapter": str(adapter.resolve()), "report": str(report)}
+    report = folder / "report" / "index.html"
+    found: dict[str, Any] = {"adapter": str(adapter), "report": str(report)}
     if plan.request.merge:
-        found["merged"] = str(_merge(plan.model, adapter, folder / "merged"))
+        found["merged"] = str(_merge(plan.model, adapter, folder / "merged") if is_adapter else adapter)
     found["lm_eval_command"] = _lm_eval_command(plan, config, folder, adapter)
-    found["serve_command"] = shlex.join(
-        ["vllm", "serve", plan.model, "--enable-lora", "--lora-modules", f"{plan.name}={adapter.resolve()}"]
-    )
+    serve = ["vllm", "serve", str(adapter)]
+    if is_adapter:
+        serve = ["vllm", "serve", plan.model, "--enable-lora", *_lora_rank(adapter)]
+        serve += ["--lora-modules", f"{plan.name}={adapter}"]
+    found["serve_command"] = shlex.join(serve)
     return found
+
+
+def _lora_rank(adapter: Path) -> list[str]:
+    """vLLM makes room for rank 16 unless told, and for certain ranks only."""
+    rank = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"]
+    return (
+        [] if rank <= _VLLM_RANKS[0] else ["--max-lora-rank", str(min(r for r in _VLLM_RANKS if r >= rank))]
+    )
 
 
 def _merge(model: str, adapter: Path, output: Path) -> Path:
@@ -154,38 +161,39 @@ def _merge(model: str, adapter: Path, output: Path) -> Path:
     ).merge_and_unload()
     merged.save_pretrained(output)
     AutoTokenizer.from_pretrained(model).save_pretrained(output)
-    return output.resolve()
+    return output
 
 
 def _lm_eval_command(plan: Plan, config: RunConfig, folder: Path, adapter: Path) -> str:
     """What measures the baked model with lm-eval's own command, with the same answers."""
-    kind = "peft" if (adapter / "adapter_config.json").is_file() else "pretrained"
-    arguments = {"pretrained": plan.model, kind: str(adapter.resolve()), "dtype": config.dtype}
-    if config.backend == "vllm":
-        arguments = {
-            "pretrained": plan.model,
-            "lora_local_path": str(adapter.resolve()),
-            "dtype": config.dtype,
-        }
-    run = config.benchmarks[plan.name]
-    words = ["lm_eval", "--model", config.backend or "hf"]
+    arguments: dict[str, Any] = {"pretrained": str(adapter), "dtype": config.dtype}
+    if (adapter / "adapter_config.json").is_file():
+        kind = "lora_local_path" if config.backend == "vllm" else "peft"
+        arguments |= {"pretrained": plan.model, kind: str(adapter)}
+    if plan.chats:
+        arguments["enable_thinking"] = (
+            False  # as it was measured; templates differ in what they take for granted
+        )
+    words = ["lm_eval", "--model", str(config.backend)]
     words += ["--model_args", ",".join(f"{name}={value}" for name, value in arguments.items())]
     words += ["--tasks", _lm_eval_task(plan, folder)]
     if plan.request.n_samples:
         words += ["--limit", str(plan.request.n_samples)]
-    if run.max_new_tokens and not (folder / TASK / "task.yaml").is_file():
-        words += ["--gen_kwargs", f"max_gen_toks={run.max_new_tokens}"]
+    if plan.spec.task not in _ours():
+        words += ["--num_fewshot", "0"]
+    if plan.max_new_tokens and not plan.is_rows:
+        words += ["--gen_kwargs", f"max_gen_toks={plan.max_new_tokens}"]
     if plan.chats:
         words.append("--apply_chat_template")
-    if plan.spec.task in _ours() and plan.request.data:
-        words += ["--metadata", json.dumps({"data": plan.request.data})]
+    if plan.spec.task in _ours() and config.data:
+        words += ["--metadata", json.dumps({"data": config.data})]
     words += ["--batch_size", "auto" if config.backend == "vllm" else str(config.batch_size)]
-    return shlex.join([*words, "--output_path", str(folder.resolve() / "lm_eval"), "--log_samples"])
+    return shlex.join([*words, "--output_path", str(folder / "lm_eval"), "--log_samples"])
 
 
 def _lm_eval_task(plan: Plan, folder: Path) -> str:
-    if (folder / TASK / "task.yaml").is_file():
-        return str((folder / TASK / "task.yaml").resolve())
+    if plan.is_rows:
+        return str(folder / TASK / "task.yaml")
     if plan.spec.task in _ours():
         return f"{plan.spec.task}_icl_0shot"
     name = plan.spec.task.removeprefix("lm_eval:")
@@ -196,6 +204,3 @@ def _ours() -> frozenset[str]:
     from lm_eval_tasks.benchmarks import BENCHMARKS
 
     return frozenset(BENCHMARKS)
-
-
-__all__ = ["BAKED", "NOT_BETTER", "NotBetterError", "bake", "dry_run", "run_bake"]

@@ -1,6 +1,7 @@
 """The settings of a bake that nobody gave, chosen so that a first try works."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 SFT_LEARNING_RATES = (2e-4, 5e-4, 1e-3)
@@ -32,16 +33,22 @@ def answer_tokens(lengths: list[int]) -> int:
     return 8 * math.ceil((1.25 * max(lengths) + 4) / 8)
 
 
-def training(rows: int, *, hidden_size: int, cuda: bool) -> dict[str, Any]:
-    """What SFT and distillation have in common."""
-    held_out = held_out_rows(rows)
-    steps = steps_for(rows - held_out)
+def training(
+    rows: int, *, hidden_size: int, cuda: bool, dtype: str, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What SFT and distillation have in common; where it follows from what is `given`, from that."""
+    held_out = 0 if given.get("eval_rows") == 0 else _number(given.get("eval_rows"), held_out_rows(rows))
+    batch = _number(given.get("per_device_train_batch_size"), _BATCH)
+    steps = steps_for(rows - held_out, batch)
+    if (epochs := given.get("num_train_epochs")) is not None:
+        steps = max(1, math.ceil(_number(epochs, 1) * (rows - held_out) / batch))
+    steps = _number(given.get("max_steps"), steps)
     return {
         "eval_rows": held_out,
         "max_length": None,
         "teacher_max_length": None,
-        "dtype": "bfloat16" if cuda else "float32",
-        "bf16": cuda,
+        "dtype": dtype,
+        "bf16": cuda and dtype == "bfloat16",
         "use_cpu": not cuda,
         "use_peft": True,
         "lora_r": 16,
@@ -64,26 +71,34 @@ def training(rows: int, *, hidden_size: int, cuda: bool) -> dict[str, Any]:
     }
 
 
-def distillation(rows: int, *, on_policy: bool, max_new_tokens: int) -> dict[str, Any]:
+def _number(given: Any, default: Any) -> Any:
+    """A number above 0 that was given; another value is refused when the training's options are read."""
+    return given if isinstance(given, int | float) and given > 0 else default
+
+
+def distillation(held_out: int, *, on_policy: bool, max_new_tokens: int) -> dict[str, Any]:
     """What distillation adds: the forward KL from the prompted model, and nothing from labels."""
     settings: dict[str, Any] = {
         "objective": "jsd",
         "beta": 0.0,
         "ce_weight": 0.0,
         "distill_weight": 1.0,
-        "early_stop": 3 if held_out_rows(rows) else 0,
+        "early_stop": 3 if held_out else 0,
     }
     return settings | ({"lmbda": 1.0, "max_new_tokens": max_new_tokens} if on_policy else {})
 
 
-def sft_condition(rate: float, *, demonstrations: int | None) -> dict[str, Any]:
-    """One try of plain fine-tuning.
+def sft_condition(rate: float, *, demonstrations: int | None, some: bool) -> dict[str, Any]:
+    """One try of plain fine-tuning: on gold answers, never on those that the prompted model wrote.
 
     Args:
         rate: Learning rate.
         demonstrations: How many there are, where they are the only labels at hand.
+        some: Whether rows without a label stand among the others; then none is held out.
     """
-    settings: dict[str, Any] = {"learning_rate": rate}
+    settings: dict[str, Any] = {"learning_rate": rate, "answers": None}
+    if some:
+        settings["eval_rows"] = 0
     if demonstrations is not None:
         batch = min(_BATCH, demonstrations)
         settings |= {"learn_from": "demonstrations", "eval_rows": 0, "per_device_train_batch_size": batch}

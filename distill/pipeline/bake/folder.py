@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,19 @@ BAKED = "baked"
 SFT = "sft_{rate:g}"
 TASK = "task"
 _ACCELERATE = "accelerate.yaml"
+_OWN_KEYS = ("output_dir", "resume_from_checkpoint", "benchmark", "answers", "learn_from", "enable_thinking")
+"""Training keys that a bake sets, or that its evaluation would not follow."""
 
 
-def write_folder(plan: Plan) -> tuple[RunConfig, str | None]:
-    """Write the task, the prompt, the training files and `run.yaml`.
+def write_folder(plan: Plan, folder: Path) -> RunConfig:
+    """Write the task, the prompt, the training files and `run.yaml`; returns the run.
 
-    Returns:
-        The run, and why no task file for lm-eval is written, if it is not.
-
-    Raises:
-        UserError: a training key is unknown or cannot be used.
+    Args:
+        plan: What is going to happen, its training files checked.
+        folder: Absolute.
     """
-    folder = plan.request.output
-    base, overlay = _training(plan)
-    run, why_not = _benchmark(plan)
+    base, overlay = training_files(plan)
+    run = _benchmark(plan, folder)
     for name, settings in (("training.yaml", base), ("distill.yaml", overlay)):
         write_text(folder / name, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     accelerate = plan.request.accelerate_config
@@ -43,31 +43,30 @@ def write_folder(plan: Plan) -> tuple[RunConfig, str | None]:
         write_text(folder / _ACCELERATE, Path(accelerate).read_text(encoding="utf-8"))
     else:
         write_text(folder / _ACCELERATE, yaml.safe_dump(_one_process(plan.cuda)))
-    conditions = _conditions(plan)
+    data = plan.request.data
     config = RunConfig(
         model_name_or_path=plan.model,
         benchmarks={plan.name: run},
-        conditions=conditions,
-        data=plan.request.data,
-        backend=plan.request.backend,
+        conditions=_conditions(plan),
+        data=str(Path(data).resolve()) if data and Path(data).is_dir() else data,
+        backend=plan.request.backend or "hf",
         accelerate_config=_ACCELERATE,
         n_samples=plan.request.n_samples,
         batch_size=plan.request.batch_size,
-        dtype=plan.request.dtype or ("bfloat16" if plan.cuda else "float32"),
+        dtype=plan.dtype,
         seed=plan.request.seed,
         together=True,
     )
     save_run_config(config, folder)
-    return config, why_not
+    return config
 
 
-def _benchmark(plan: Plan) -> tuple[BenchmarkRun, str | None]:
+def _benchmark(plan: Plan, folder: Path) -> BenchmarkRun:
     """The job as a run file has it, its files copied into the folder."""
-    request, folder, source = plan.request, plan.request.output, plan.source
-    task, why_not, inputs = plan.spec.task, None, None
-    demonstrations = request.demonstrations
+    request, source = plan.request, plan.source
+    task, inputs, demonstrations = plan.spec.task, None, request.demonstrations
     if isinstance(source, JsonLinesSource):
-        written = write_task_folder(
+        write_task_folder(
             folder / TASK,
             source,
             name=plan.name,
@@ -76,15 +75,18 @@ def _benchmark(plan: Plan) -> tuple[BenchmarkRun, str | None]:
             privileged=request.privileged,
             privileged_template=request.privileged_template,
         )
-        why_not = written.why_not
-        inputs = _write_rows(plan, folder / TASK / "inputs.jsonl")
-        task = f"{TASK}/task.yaml" if written.yaml else _rows_without_task(source)
+        task, inputs = f"{TASK}/task.yaml", f"{TASK}/inputs.jsonl"
+        rows = (json.dumps(to_row(row), ensure_ascii=False) + "\n" for row in plan.learned)
+        write_text(folder / inputs, "".join(rows))
         if plan.spec.demonstrations_file:
             demonstrations = None  # they stand in the task's folder
-    elif request.inputs:
-        inputs = "inputs.jsonl"
-        shutil.copyfile(request.inputs, folder / inputs)
-    run = BenchmarkRun(
+    else:
+        if task.endswith(".yaml"):  # it may name files beside it, so it stays where it is
+            task = str(Path(task).resolve())
+        if request.inputs:
+            inputs = "inputs.jsonl"
+            shutil.copyfile(request.inputs, folder / inputs)
+    return BenchmarkRun(
         config="training.yaml",
         num_fewshot=(0, plan.context.num_fewshot) if plan.context.num_fewshot else (0,),
         max_new_tokens=plan.max_new_tokens,
@@ -93,41 +95,36 @@ def _benchmark(plan: Plan) -> tuple[BenchmarkRun, str | None]:
         inputs=inputs,
         train_split=request.train_split,
         demonstrations=demonstrations,
-        system_instruction=_write_instruction(plan),
-        document=_copy_documents(plan),
+        system_instruction=_write_instruction(plan, folder),
+        document=_copy_documents(plan, folder),
         privileged=request.privileged,
         privileged_template=request.privileged_template,
-        answers={"n": request.n_answers, "keep": request.keep} if plan.answered else None,
+        answers=_answers(plan) if plan.answered else None,
         prompted=(BAKED,),
     )
-    return run, why_not
 
 
-def _rows_without_task(source: JsonLinesSource) -> str:
-    raise UserError(
-        f"{source.name}: the evaluated rows have different tools, so that no task file can be written. Give all "
-        "evaluated rows the same tools."
-    )
+def _answers(plan: Plan) -> dict[str, Any]:
+    """Options of `icl-distill answers`: gold answers stay, unless several are drawn or they are selected."""
+    request = plan.request
+    gold = "keep" if request.n_answers == 1 and request.keep == "all" else "rewrite"
+    found = {"n": request.n_answers, "keep": request.keep, "gold": gold, "limit": request.limit}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _write_rows(plan: Plan, path: Path) -> str:
-    rows = plan.source.train()[: plan.request.limit]
-    write_text(path, "".join(json.dumps(to_row(row), ensure_ascii=False) + "\n" for row in rows))
-    return path.relative_to(plan.request.output).as_posix()
-
-
-def _write_instruction(plan: Plan) -> str | None:
+def _write_instruction(plan: Plan, folder: Path) -> str | None:
     if plan.context.system_instruction is None:
         return None
-    write_text(plan.request.output / "context" / "system.txt", plan.context.system_instruction)
+    write_text(folder / "context" / "system.txt", plan.context.system_instruction)
     return "context/system.txt"
 
 
-def _copy_documents(plan: Plan) -> tuple[str, ...]:
+def _copy_documents(plan: Plan, folder: Path) -> tuple[str, ...]:
+    """Each in a folder of its own: two may have one name."""
     names = []
-    for document in plan.context.documents:
-        write_text(plan.request.output / "context" / document.name, document.text + "\n")
-        names.append(f"context/{document.name}")
+    for number, document in enumerate(plan.context.documents, start=1):
+        names.append(f"context/document-{number}/{document.name}")
+        write_text(folder / names[-1], document.text + "\n")
     return tuple(names)
 
 
@@ -136,24 +133,61 @@ def _conditions(plan: Plan) -> dict[str, Condition]:
     conditions = {}
     shown = plan.context.num_fewshot if plan.demonstrations_only else None
     for rate in defaults.SFT_LEARNING_RATES if plan.has_baseline else ():
-        settings = defaults.sft_condition(rate, demonstrations=shown)
+        settings = defaults.sft_condition(rate, demonstrations=shown, some=plan.labelled < plan.rows)
         conditions[SFT.format(rate=rate)] = Condition(training=settings)
     return conditions | {BAKED: Condition("distill.yaml")}
 
 
-def _training(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The training files: what all conditions have in common, and what the bake adds."""
-    base = defaults.training(plan.rows, hidden_size=plan.hidden_size, cuda=plan.cuda)
-    base = {"model_name_or_path": plan.model, "task": plan.spec.task, **base}
-    on_policy = plan.request.method == "on_policy"
-    limit = plan.max_new_tokens or ROWS_TOKENS
-    overlay = defaults.distillation(plan.rows, on_policy=on_policy, max_new_tokens=limit)
+def training_files(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The training files: what all conditions have in common, and what the bake adds.
+
+    Raises:
+        UserError: a given key is unknown, or the bake's own.
+    """
     given = plan.request.training
-    if given:
-        common, own = _sorted_keys(given)
-        base |= common
-        overlay |= own
-    return base, overlay
+    common, own = _sorted_keys(given) if given else ({}, {})
+    base = {
+        "model_name_or_path": plan.model,
+        "num_fewshot": plan.context.num_fewshot,
+        **defaults.training(
+            plan.rows, hidden_size=plan.hidden_size, cuda=plan.cuda, dtype=plan.dtype, given=given
+        ),
+        **common,
+    }
+    held_out = base["eval_rows"]
+    if plan.request.limit and not plan.is_rows:  # of rows of one's own, no more are written
+        base.setdefault("max_train_rows", max(1, plan.rows - held_out))
+    overlay = defaults.distillation(
+        held_out,
+        on_policy=plan.request.method == "on_policy",
+        max_new_tokens=plan.max_new_tokens or ROWS_TOKENS,
+    )
+    return base, overlay | own
+
+
+def check_training(plan: Plan) -> None:
+    """Have the training's own parser read the files, before anything is measured.
+
+    Raises:
+        UserError: an option is unknown, or its value cannot be used.
+    """
+    if not plan.request.training:
+        return
+    from trl import ModelConfig
+
+    from distill.training.config import DataArguments, ICLDistillConfig
+    from distill.training.config_files import parse_run
+
+    base, overlay = training_files(plan)
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "training.yaml"
+        file.write_text(yaml.safe_dump(base | overlay), encoding="utf-8")
+        words = ["--config", str(file), "--output_dir", place, "--task", plan.spec.task]
+        try:
+            parse_run((DataArguments, ModelConfig, ICLDistillConfig), words)
+        except ValueError as error:  # a UserError is one, too
+            problem = str(error).removeprefix(f"{file}: ")
+            raise UserError(f"the training's options cannot be used: {problem}") from None
 
 
 def _sorted_keys(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -171,6 +205,8 @@ def _sorted_keys(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     common = {f.name for kind in (DataArguments, ModelConfig, SFTConfig) for f in fields(kind)}
     own = {f.name for f in fields(ICLDistillConfig)} - common
     for name in given:
+        if name in _OWN_KEYS:
+            raise UserError(f"--{name} is no option of a bake; it sets this for the training by itself.")
         if name not in common | own:
             raise UserError(f"unknown option --{name}; see --help and the keys of trl_recipes/distill.py.")
     # What decides how fast it learns is the bake's own: fine-tuning tries several.

@@ -163,7 +163,7 @@ def build_outcome(plan: Plan, folder: Path, *, seconds: Mapping[str, float]) -> 
         "baked": score_of(baked),
         "baked_prompted": score_of(_view(_of(trained, BAKED), "prompted")),
         "gap_closed": closed(base, prompted, baked),
-        "divergence": _divergence(folder, plan),
+        "divergence": _divergence(folder, plan, baked[0].entry["step"]),
         "prompt_tokens": {"prompted": prompt_tokens(prompted), "baked": prompt_tokens(baked)},
         "members": _members(base, prompted, sft, baked),
         "seconds": dict(seconds),
@@ -222,14 +222,14 @@ def _best_sft(trained: Sequence[Measured]) -> list[Measured]:
     return max(found, key=lambda members: (score_of(members) or {"score": -1.0})["score"], default=[])
 
 
-def _divergence(folder: Path, plan: Plan) -> Json | None:
+def _divergence(folder: Path, plan: Plan, step: int) -> Json | None:
     """Held-out KL(prompted || student) per answer token, before training and at the evaluated step."""
     path = trained_dir_of(folder, plan.name) / BAKED / "divergence.json"
     if not path.is_file():
         return None
     steps = json.loads(path.read_text(encoding="utf-8"))["steps"]
-    values = {int(step): measured["kl_teacher"] for step, measured in steps.items()}
-    return {"before": values[0], "after": min(value for step, value in values.items() if step > 0)}
+    values = {int(at): measured["kl_teacher"] for at, measured in steps.items()}
+    return {"before": values.get(0), "after": values.get(step)}
 
 
 def trained_dir_of(folder: Path, name: str) -> Path:
@@ -255,9 +255,8 @@ def _members(*views: Sequence[Measured]) -> Json | None:
 def _by(column: str, views: Mapping[str, Sequence[Measured]]) -> Json:
     """Scores and gap closed of the rows of each value."""
     parts = {name: by_column(members, column) for name, members in views.items()}
-    values = list(parts["baked"])
     found: Json = {}
-    for value in values:
+    for value in parts["baked"]:
         rows = {name: [_only(member, column, value) for member in members] for name, members in views.items()}
         found[value] = {name: part.get(value) for name, part in parts.items()}
         found[value]["gap_closed"] = closed(rows["base"], rows["prompted"], rows["baked"])

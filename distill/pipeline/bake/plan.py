@@ -1,10 +1,11 @@
 """A request looked over before anything is written: rows, prompt, lengths, settings."""
 
+import json
 import logging
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
@@ -13,14 +14,18 @@ from distill.evaluation.engines import check_model
 from distill.model.demo_model import resolve_model
 from distill.pipeline.bake.defaults import answer_tokens
 from distill.pipeline.bake.request import BakeRequest
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.episodes import Episode, Source
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.prompting.context import Context, privileged_text
 from lm_eval_tasks.prompting.demonstrations import without_overlap, without_repeats
 from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.json_lines import JsonLinesSource
 
 logger = logging.getLogger(__name__)
+
+_TAKEN = ("task", "context", "report", "adapter", "merged", "lm_eval", "logs")
+"""Folders of a bake that a job cannot be called."""
 
 _SAMPLED = 64
 """Prompts whose length is looked at of each kind, beside the longest by characters."""
@@ -32,12 +37,12 @@ class Plan:
 
     Attributes:
         request: What was asked.
-        model: The model's folder or hub name.
+        model: The model's folder, as an absolute path, or hub name.
         name: Of the job, and of its folder.
         spec: The task and its prompt.
         source: Its rows.
         context: What only the teacher reads.
-        rows: Rows to learn from.
+        learned: The rows to learn from.
         labelled: How many of them have a completion.
         max_new_tokens: Longest answer; None: the task's own limit.
         hidden_size: Of the model.
@@ -51,12 +56,27 @@ class Plan:
     spec: TaskSpec
     source: Source
     context: Context
-    rows: int
+    learned: tuple[Episode, ...] = field(repr=False)
     labelled: int
     max_new_tokens: int | None
     hidden_size: int
     cuda: bool
     chats: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are to learn from."""
+        return len(self.learned)
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether the task is rows of one's own."""
+        return isinstance(self.source, JsonLinesSource)
+
+    @property
+    def dtype(self) -> str:
+        """Of the weights."""
+        return self.request.dtype or ("bfloat16" if self.cuda else "float32")
 
     @property
     def answered(self) -> bool:
@@ -69,12 +89,12 @@ class Plan:
     @property
     def demonstrations_only(self) -> bool:
         """Whether the demonstrations are the only labels at hand."""
-        return self.labelled < self.rows and bool(self.context.num_fewshot)
+        return not self.labelled and bool(self.context.num_fewshot)
 
     @property
     def has_baseline(self) -> bool:
         """Whether plain fine-tuning has anything to learn from."""
-        return self.request.baseline == "sft" and (self.labelled == self.rows or self.demonstrations_only)
+        return self.request.baseline == "sft" and (self.labelled > 0 or self.demonstrations_only)
 
 
 def make_plan(request: BakeRequest) -> Plan:
@@ -88,6 +108,8 @@ def make_plan(request: BakeRequest) -> Plan:
 
     model = resolve_model(request.model)
     check_model(model)
+    if Path(model).is_dir():  # what is written down holds from any directory
+        model = str(Path(model).resolve())
     tokenizer = AutoTokenizer.from_pretrained(model)
     config = AutoConfig.from_pretrained(model).get_text_config()
     spec = request.spec()
@@ -96,6 +118,10 @@ def make_plan(request: BakeRequest) -> Plan:
     evaluated = source.evaluation()
     rows = _learned(source, context, request)
     _check_context(context, rows, request)
+    if isinstance(source, JsonLinesSource):
+        _check_rows(source, rows, evaluated, context, request)
+    elif request.metric:
+        raise UserError(f"--metric {request.metric} is for rows of one's own; {source.name} has its own.")
     labelled = sum(row.completion is not None for row in rows)
     if request.by and not any(request.by in row.reference for row in evaluated):
         raise UserError(f"--by {request.by}: no evaluated row has such a column.")
@@ -107,7 +133,7 @@ def make_plan(request: BakeRequest) -> Plan:
         spec=spec,
         source=source,
         context=context,
-        rows=len(rows),
+        learned=tuple(rows),
         labelled=labelled,
         max_new_tokens=limit,
         hidden_size=int(config.hidden_size),
@@ -119,12 +145,15 @@ def make_plan(request: BakeRequest) -> Plan:
 
 
 def _job_name(source: Source) -> str:
-    return source.name.removeprefix("lm_eval:").replace("/", "_")
+    """A folder's name, and the task's in the harness: no folder of the bake, and of rows no benchmark."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", source.name.removeprefix("lm_eval:")).lstrip("_.-") or "rows"
+    taken = (*_TAKEN, *(BENCHMARKS if isinstance(source, JsonLinesSource) else ()))
+    return f"{name}_rows" if name in taken else name
 
 
 def _learned(source: Source, context: Context, request: BakeRequest) -> list[Episode]:
     """The rows to learn from, as training will find them."""
-    picker = source.picker(context.num_fewshot, None, context.demonstration_seed)
+    picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
     rows, _ = without_repeats(without_overlap(source.train(), picker.fixed)[0])
     if not rows:
         raise UserError(f"{source.name}: there are no rows to learn from; give some with --inputs.")
@@ -138,8 +167,40 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
             "there is nothing to bake: the prompted model reads what the bare one reads. Give --demonstrations or "
             "--num_fewshot, --system_instruction, --document, --privileged, or rows with a teacher_prompt."
         )
-    if request.method == "on_policy" and request.keep == "correct":
-        raise UserError("--keep correct: with --method on_policy the student writes; leave one of them out.")
+    if request.method == "on_policy" and (request.keep == "correct" or request.n_answers > 1):
+        raise UserError(
+            "--keep and --n_answers are for answers that the prompted model writes; with --method on_policy the "
+            "student writes them. Leave one of them out."
+        )
+    if request.keep == "correct" and all(row.reference.get("target") is None for row in rows):
+        raise UserError(
+            "--keep correct: no row to learn from has a gold answer to judge by; label some, or keep all."
+        )
+
+
+def _check_rows(
+    source: JsonLinesSource,
+    rows: Sequence[Episode],
+    evaluated: Sequence[Episode],
+    context: Context,
+    request: BakeRequest,
+) -> None:
+    """What only rows of one's own can have: different tools, a column that some lack, a metric that raises."""
+    where = request.evaluation or request.task
+    if len({json.dumps(row.tools, sort_keys=True) for row in evaluated}) > 1:
+        raise UserError(
+            f"{where}: the evaluated rows have different tools, so that no task file can be written. Give all "
+            "evaluated rows the same tools."
+        )
+    for row in (*rows, *evaluated):
+        privileged_text(row, context.privileged)
+    first = evaluated[0]
+    if (target := first.reference.get("target")) is None:
+        return
+    if error := source.judge(first, str(target)).error:
+        raise UserError(
+            f"{where}: judging row {first.id!r}, its own answer as the reply: {error}. Mend the metric."
+        )
 
 
 def _answer_limit(
@@ -169,7 +230,7 @@ def _check_lengths(
     evaluated: Sequence[Episode],
     longest: int | None,
 ) -> None:
-    """Refuse prompts that the model cannot read; counted among the longest, which are looked at.
+    """Refuse prompts that the model cannot read; looked for among the longest, counted among all.
 
     Raises:
         UserError: names the longest, and how many there are.
@@ -180,15 +241,18 @@ def _check_lengths(
     picker = plan.source.picker(
         plan.context.num_fewshot, plan.context.demonstrations, plan.context.demonstration_seed
     )
-    found = []
-    for row in _longest_first([*rows, *evaluated])[:_SAMPLED]:
+
+    def tokens(row: Episode) -> int:
         shown = picker.pick(row) if plan.context.num_fewshot else ()
         prompt = plan.context.prompt(plan.source, row, shown)
-        found.append((len(encode_prompt(tokenizer, prompt, tools=row.tools)), row.id))
-    too_long = [length for length, _ in found if length > room]
-    if too_long:
+        return len(encode_prompt(tokenizer, prompt, tools=row.tools))
+
+    ordered = _longest_first([*rows, *evaluated])
+    if any(tokens(row) > room for row in ordered[:_SAMPLED]):
+        found = [(tokens(row), row.id) for row in ordered]
         length, id = max(found)
-        more = f" (and {len(too_long) - 1} more)" if len(too_long) > 1 else ""
+        others = sum(length > room for length, _ in found) - 1
+        more = f" (and those of {others} more rows are too long)" if others else ""
         raise UserError(
             f"{plan.source.name}: the prompt of row {id!r} has {length} tokens{more}, and with "
             f"{plan.max_new_tokens or 0} for the answer it exceeds the {longest} that {plan.request.model} reads. "
@@ -198,11 +262,3 @@ def _check_lengths(
 
 def _longest_first(rows: Sequence[Episode]) -> list[Episode]:
     return sorted(rows, key=lambda row: -len(str(row.prompt)) - len(str(row.teacher_prompt or "")))
-
-
-def relative(path: Path, folder: Path) -> str:
-    """A path as a file in `folder` names it."""
-    return path.resolve().relative_to(folder.resolve()).as_posix()
-
-
-Json = dict[str, Any]

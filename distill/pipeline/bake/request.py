@@ -99,14 +99,13 @@ class BakeRequest:
             check(number is None or number > 0, f"--{name}", number, "give 1 or more")
         if self.accelerate_config and not Path(self.accelerate_config).is_file():
             raise UserError(f"--accelerate_config {self.accelerate_config} does not exist.")
+        if str(self.task).endswith(".jsonl") and self.inputs and self.evaluation:
+            raise UserError(
+                f"rows to learn from are named twice: --task {self.task} and --inputs {self.inputs}. Keep one of them."
+            )
         if self.inputs is None and self.task is None:
             raise UserError("--inputs is missing: with --eval, name the JSON lines to learn from.")
 
-    @property
-    def is_rows(self) -> bool:
-        """Whether the task is rows of one's own."""
-        return self.task is None or self.task.endswith(".jsonl")
-
-    def spec(self, *, chat: bool | None = None) -> TaskSpec:
+    def spec(self) -> TaskSpec:
         """The task and its prompt."""
         return TaskSpec.of(self, task=self.task or self.evaluation)
