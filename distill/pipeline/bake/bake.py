@@ -145,7 +145,7 @@ def _deliver(plan: Plan, config: RunConfig, folder: Path, checkpoint: Path) -> d
 
 
 def _lora_rank(adapter: Path) -> list[str]:
-    """vLLM makes room for rank 16 unless told, and for certain ranks only."""
+    """VLLM makes room for rank 16 unless told, and for certain ranks only."""
     rank = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"]
     return (
         [] if rank <= _VLLM_RANKS[0] else ["--max-lora-rank", str(min(r for r in _VLLM_RANKS if r >= rank))]

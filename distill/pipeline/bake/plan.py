@@ -129,7 +129,7 @@ def make_plan(request: BakeRequest) -> Plan:
     plan = Plan(
         request=request,
         model=model,
-        name=_job_name(source),
+        name=_job_name(source, request),
         spec=spec,
         source=source,
         context=context,
@@ -144,9 +144,13 @@ def make_plan(request: BakeRequest) -> Plan:
     return plan
 
 
-def _job_name(source: Source) -> str:
-    """A folder's name, and the task's in the harness: no folder of the bake, and of rows no benchmark."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", source.name.removeprefix("lm_eval:")).lstrip("_.-") or "rows"
+def _job_name(source: Source, request: BakeRequest) -> str:
+    """A folder's name, and the task's in the harness: no folder of the bake, and of rows no benchmark.
+
+    Rows that no task names are called as the folder that they are baked into.
+    """
+    called = request.output.resolve().name if request.task is None else source.name.removeprefix("lm_eval:")
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", called).lstrip("_.-") or "rows"
     taken = (*_TAKEN, *(BENCHMARKS if isinstance(source, JsonLinesSource) else ()))
     return f"{name}_rows" if name in taken else name
 
