@@ -72,6 +72,9 @@ def headline(entry: Mapping[str, Any]) -> str:
     bounds = metric["interval"]
     interval = f", 95% interval {bounds[0]:.1%} to {bounds[1]:.1%}" if bounds else ""
     score = f"{name} {metric['rate']:.2%} ({counts}){interval}"
+    for rate in ("truncated", "looping"):
+        if entry["diagnostics"].get(rate):
+            score += f", {rate} {entry['diagnostics'][rate]['rate']:.1%}"
     return f"{entry['benchmark']} {way}: {score}, {entry['seconds']:.0f} s"
 
 

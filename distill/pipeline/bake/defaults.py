@@ -102,5 +102,5 @@ def sft_condition(rate: float, *, demonstrations: int | None, some: bool) -> dic
     if demonstrations is not None:
         batch = min(_BATCH, demonstrations)
         settings |= {"learn_from": "demonstrations", "eval_rows": 0, "per_device_train_batch_size": batch}
-        settings |= {"max_steps": 16, "save_steps": 16}
+        settings |= {"max_steps": 12, "save_steps": 12}
     return settings

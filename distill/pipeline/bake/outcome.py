@@ -52,7 +52,7 @@ class Measured:
     @property
     def values(self) -> dict[str, float]:
         """The primary metric's value of each row."""
-        return {id: float(row[self.metric]) for id, row in self.rows.items()}
+        return {id: float(row[self.metric]) for id, row in self.rows.items() if self.metric in row}
 
 
 def read_measured(results: Path) -> list[Measured]:
