@@ -321,7 +321,7 @@ class TestPicker:
         assert [row.id for row in picker.fixed] == ["0", "1", "2"]
         assert [picker.pick(row) for row in source.evaluation()] == [picker.fixed] * 2
         assert source.picker(6).fixed == source.pool()
-        with pytest.raises(UserError, match=r"1 is one of its own demonstrations"):
+        with pytest.raises(UserError, match=r"orders 1 is one of its own|1 is one of its own demonstrations"):
             picker.pick(source.pool()[1])
 
     def test_modes(self, source):
