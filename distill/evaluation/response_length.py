@@ -89,6 +89,6 @@ def check_budget(lm: Any, requests: Sequence[Instance], option: str) -> None:
         raise UserError(
             f"{request.task_name}, row {request.doc.get('id', request.doc_id)}: the prompt has {length} "
             f"tokens, and with {limit} for the response it exceeds the {lm.max_length} that the model "
-            f"reads{others}. Lower --num_fewshot or --max_new_tokens, or give --model_args {option}=N if it can "
-            "read more."
+            f"reads{others}. Lower --num_fewshot or --max_new_tokens, or give --model_args {option}=N if it "
+            "can read more."
         )
