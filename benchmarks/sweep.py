@@ -70,7 +70,7 @@ def make_adapters(model: str, work: Path, steps: range) -> None:
 def our_command(args: argparse.Namespace, steps: range) -> list[str]:
     """All checkpoints in one engine."""
     config = args.work / "config.yaml"
-    config.write_text(f"model_name_or_path: {args.model}\nbenchmark: gsm8k\n", encoding="utf-8")
+    config.write_text(f"model_name_or_path: {args.model}\ntask: gsm8k\n", encoding="utf-8")
     options = {
         "--config": config,
         "--conditions": CONDITION,

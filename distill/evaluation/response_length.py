@@ -88,7 +88,7 @@ def check_budget(lm: Any, requests: Sequence[Instance], option: str) -> None:
         others = f" (and so do {len(over) - 1} more)" if len(over) > 1 else ""
         raise UserError(
             f"{request.task_name}, row {request.doc.get('id', request.doc_id)}: the prompt has {length} "
-            f"tokens, and with {limit} for the response it exceeds the {lm.max_length} that "
-            f"the model reads{others}. "
-            f"Lower --num_fewshot or --max_new_tokens, or give --model_args {option}=N if it can read more."
+            f"tokens, and with {limit} for the response it exceeds the {lm.max_length} that the model "
+            f"reads{others}. Lower --num_fewshot or --max_new_tokens, or give --model_args {option}=N if it "
+            "can read more."
         )

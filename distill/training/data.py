@@ -162,7 +162,7 @@ def _shown(args: DataArguments, source: Source, context: Context) -> list[Episod
 
 
 def _real_mode(source: Source) -> str:
-    """The task's own way; one of lm-eval takes any mode for its own, so controls are undone."""
+    """The task's own way; one of lm-eval takes the wanted mode for its own, so controls are undone."""
     return "listed" if source.demonstration_mode == "listed" else "fixed"
 
 
