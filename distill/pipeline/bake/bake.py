@@ -99,8 +99,8 @@ def _check_gain(plan: Plan, folder: Path) -> None:
     if after["score"] <= before["score"]:
         if not plan.request.force:
             raise NotBetterError(
-                f"the prompted model is no better than the bare one: {told}. There is nothing to bake: mend the "
-                "prompt, or go on all the same with --force."
+                f"the prompted model is no better than the bare one: {told}. There is nothing to bake: "
+                "mend the prompt, or go on all the same with --force."
             )
         print(f"WARNING: the prompt does not help: {told}", flush=True)
     elif p >= LEVEL:
