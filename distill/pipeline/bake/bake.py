@@ -76,7 +76,7 @@ def dry_run(request: BakeRequest) -> str:
             f"the prompted model reads {context.num_fewshot} demonstrations"
             + (f" and {len(system)} characters of instruction and documents" if system else ""),
             f"evaluates {len(plan.source.evaluation()[: request.n_samples])} rows, answers of at most "
-            f"{plan.max_new_tokens or 'the task’s own number of'} tokens",
+            f"{plan.max_new_tokens or 'as many as the task allows'} tokens",
             f"baseline: {'plain fine-tuning' if plan.has_baseline else 'none'}; method {request.method}",
         ]
     )
@@ -95,7 +95,8 @@ def _check_gain(plan: Plan, folder: Path) -> None:
     before, after = score_of(base), score_of(prompted)
     assert before is not None and after is not None
     p = advantage(base, prompted)
-    told = f"bare {before['score']:.1%}, with the prompt {after['score']:.1%} of {after['n']} (paired p = {p:.3g})"
+    told = f"bare {before['score']:.1%}, with the prompt {after['score']:.1%} of {after['n']}"
+    told += f" (paired p = {p:.3g})"
     if after["score"] <= before["score"]:
         if not plan.request.force:
             raise NotBetterError(

@@ -169,7 +169,8 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
     if context.is_empty and not own:
         raise UserError(
             "there is nothing to bake: the prompted model reads what the bare one reads. Give "
-            "--demonstrations or --num_fewshot, --system_instruction, --document, --privileged, or rows with a teacher_prompt."
+            "--demonstrations or --num_fewshot, --system_instruction, --document, --privileged, or "
+            "rows with a teacher_prompt."
         )
     if request.method == "on_policy" and (request.keep == "correct" or request.n_answers > 1):
         raise UserError(
