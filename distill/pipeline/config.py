@@ -38,6 +38,7 @@ class BenchmarkRun:
         task: What is asked, as `--task` takes it; None: what the benchmark is called. Files here and below
             are relative to the run file.
         inputs: JSON lines to learn from, in the place of the task's own rows.
+        evaluation: JSON lines that are judged, where the task is a file of rows.
         train_split: See `TaskSpec`; so are the following.
         metric: What judges rows of one's own.
         demonstrations: How they are chosen, or a file of them.
@@ -57,6 +58,7 @@ class BenchmarkRun:
     n_samples: int | None = None
     task: str | None = None
     inputs: str | None = None
+    evaluation: str | None = None
     train_split: str | None = None
     metric: str | None = None
     demonstrations: str | None = None

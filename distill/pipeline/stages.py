@@ -111,6 +111,8 @@ def _evaluation_options(config: RunConfig, benchmark: str, run: BenchmarkRun, fo
     options = task_options(config, benchmark, folder)
     options.pop("inputs", None)
     options.pop("train_split", None)
+    if "evaluation" in options:
+        options["eval"] = options.pop("evaluation")
     return options | {
         "model": config.model_name_or_path,
         "backend": config.backend,

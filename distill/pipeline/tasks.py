@@ -25,6 +25,7 @@ def task_options(config: RunConfig, benchmark: str, folder: Path) -> dict[str, A
         "task": _named(run, benchmark, folder),
         "data": resolve_source(config.data) if run.task is None else None,
         "inputs": folder / run.inputs if run.inputs else None,
+        "evaluation": folder / run.evaluation if run.evaluation else None,
         "train_split": run.train_split,
         "metric": run.metric,
         "demonstrations": _placed(run.demonstrations, folder),
@@ -42,7 +43,7 @@ def input_files(config: RunConfig, benchmark: str, folder: Path) -> tuple[Path, 
     if run.task is None:
         return tuple(BenchmarkSource(benchmark, config.data).files())
     options = task_options(config, benchmark, folder)
-    named = [options.get("inputs"), *(options.get("document") or ())]
+    named = [options.get("inputs"), options.get("evaluation"), *(options.get("document") or ())]
     named += [options.get("demonstrations"), options.get("system_instruction")]
     task = Path(options["task"])
     if task.is_file():

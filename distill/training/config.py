@@ -41,6 +41,9 @@ class DataArguments:
     inputs: str | None = field(
         default=None, metadata={"help": "JSON lines to learn from, in the place of the task's own rows."}
     )
+    evaluation: str | None = field(
+        default=None, metadata={"help": "Of rows of one's own: those that are judged, and never learnt from."}
+    )
     train_split: str | None = field(
         default=None,
         metadata={"help": "Split of an lm-eval task to learn from; default: its training split."},

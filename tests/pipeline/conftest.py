@@ -11,7 +11,26 @@ import torch
 from distill.cli import main
 from distill.pipeline.tiny import build_model
 
-WORDS = "color thing item say toy what is the of number seven please tell give name house tree answer".split()
+WORDS = [
+    "color",
+    "thing",
+    "item",
+    "say",
+    "toy",
+    "what",
+    "is",
+    "the",
+    "of",
+    "number",
+    "seven",
+    "please",
+    "tell",
+    "give",
+    "name",
+    "house",
+    "tree",
+    "answer",
+]
 STEPS = 240
 
 
@@ -24,7 +43,11 @@ def _episode(rng):
     prompted = rng.choice(["bare", "bare", "system", "shown"])
     turns = [{"role": "user", "content": sentence(rng)}]
     if prompted == "system":
-        words = [f"{sentence(rng)} " * rng.randint(0, 1), "Always red.", f" {sentence(rng)}" * rng.randint(0, 1)]
+        words = [
+            f"{sentence(rng)} " * rng.randint(0, 1),
+            "Always red.",
+            f" {sentence(rng)}" * rng.randint(0, 1),
+        ]
         turns.insert(0, {"role": "system", "content": "".join(words)})
     elif prompted == "shown":
         for _ in range(rng.randint(1, 2)):

@@ -136,7 +136,8 @@ def _deliver(plan: Plan, config: RunConfig, folder: Path, checkpoint: Path) -> d
     found: dict[str, Any] = {"adapter": str(adapter), "report": str(report)}
     if plan.request.merge:
         found["merged"] = str(_merge(plan.model, adapter, folder / "merged") if is_adapter else adapter)
-    found["lm_eval_command"] = _lm_eval_command(plan, config, folder, adapter)
+    measurable = not plan.is_rows or (folder / TASK / "task.yaml").is_file()  # tools may differ by row
+    found["lm_eval_command"] = _lm_eval_command(plan, config, folder, adapter) if measurable else None
     serve = ["vllm", "serve", str(adapter)]
     if is_adapter:
         serve = ["vllm", "serve", plan.model, "--enable-lora", *_lora_rank(adapter)]

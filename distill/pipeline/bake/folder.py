@@ -65,8 +65,9 @@ def _benchmark(plan: Plan, folder: Path) -> BenchmarkRun:
     """The job as a run file has it, its files copied into the folder."""
     request, source = plan.request, plan.source
     task, inputs, demonstrations = plan.spec.task, None, request.demonstrations
+    evaluation = None
     if isinstance(source, JsonLinesSource):
-        write_task_folder(
+        written = write_task_folder(
             folder / TASK,
             source,
             name=plan.name,
@@ -80,6 +81,11 @@ def _benchmark(plan: Plan, folder: Path) -> BenchmarkRun:
         write_text(folder / inputs, "".join(rows))
         if plan.spec.demonstrations_file:
             demonstrations = None  # they stand in the task's folder
+        if written.yaml is None:
+            print(f"{written.why_not} The bake itself goes on.", flush=True)
+            task, inputs, evaluation = inputs, None, f"{TASK}/eval.jsonl"
+            if (folder / TASK / "demonstrations.jsonl").is_file():
+                demonstrations = f"{TASK}/demonstrations.jsonl"
     else:
         if task.endswith(".yaml"):  # it may name files beside it, so it stays where it is
             task = str(Path(task).resolve())
@@ -93,6 +99,8 @@ def _benchmark(plan: Plan, folder: Path) -> BenchmarkRun:
         checkpoint_steps=("best",),
         task=task,
         inputs=inputs,
+        evaluation=evaluation,
+        metric=request.metric if evaluation else None,
         train_split=request.train_split,
         demonstrations=demonstrations,
         system_instruction=_write_instruction(plan, folder),

@@ -1,6 +1,5 @@
 """A request looked over before anything is written: rows, prompt, lengths, settings."""
 
-import json
 import logging
 import re
 from collections.abc import Sequence
@@ -190,13 +189,8 @@ def _check_rows(
     context: Context,
     request: BakeRequest,
 ) -> None:
-    """What only rows of one's own can have: different tools, a column some lack, a metric that raises."""
+    """What only rows of one's own can have: a column that some lack, a metric that raises."""
     where = request.evaluation or request.task
-    if len({json.dumps(row.tools, sort_keys=True) for row in evaluated}) > 1:
-        raise UserError(
-            f"{where}: the evaluated rows have different tools, so that no task file can be written. "
-            "Give all evaluated rows the same tools."
-        )
     for row in (*rows, *evaluated):
         privileged_text(row, context.privileged)
     first = evaluated[0]
