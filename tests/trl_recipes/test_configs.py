@@ -19,7 +19,7 @@ ON_CPU = ["--use_cpu", "true", "--bf16", "false", "--output_dir", "unused"]
 def test_base_files_serve_sft(name):
     kinds = (DataArguments, ModelConfig, SFTConfig)
     (data, model, args), _ = parse_run(kinds, ["--config", str(CONFIGS / f"{name}.yaml"), *ON_CPU])
-    assert data.benchmark == name.removesuffix("_qwen1b7").removeprefix("demo_")
+    assert data.task == name.removesuffix("_qwen1b7").removeprefix("demo_")
     assert model.use_peft
     assert (model.lora_r, model.lora_alpha, model.lora_dropout) == (16, 32, 0.05)
     assert len(model.lora_target_modules) == 7

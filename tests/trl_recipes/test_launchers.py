@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 SETTINGS = {
-    "benchmark": "gsm8k", "data": "sample", "num_fewshot": 2, "eval_rows": 5, "max_train_rows": 24,
+    "task": "gsm8k", "data": "sample", "num_fewshot": 2, "eval_rows": 5, "max_train_rows": 24,
     "max_length": 400, "teacher_max_length": 2000, "dtype": "float32", "use_peft": True, "lora_r": 4,
     "lora_dropout": 0.0, "lora_target_modules": ["q_proj", "v_proj"], "max_steps": 4, "save_steps": 2,
     "logging_steps": 1, "per_device_train_batch_size": 4, "gradient_checkpointing": False, "bf16": False,
