@@ -24,7 +24,11 @@ def _episode(rng):
     prompted = rng.choice(["bare", "bare", "system", "shown"])
     turns = [{"role": "user", "content": sentence(rng)}]
     if prompted == "system":
-        words = [f"{sentence(rng)} " * rng.randint(0, 1), "Always red.", f" {sentence(rng)}" * rng.randint(0, 1)]
+        words = [
+            f"{sentence(rng)} " * rng.randint(0, 1),
+            "Always red.",
+            f" {sentence(rng)}" * rng.randint(0, 1),
+        ]
         turns.insert(0, {"role": "system", "content": "".join(words)})
     elif prompted == "shown":
         for _ in range(rng.randint(1, 2)):
