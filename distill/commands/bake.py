@@ -78,7 +78,6 @@ def training_keys(words: list[str]) -> dict[str, Any]:
     Raises:
         UserError: a word is no option, or a value is no YAML.
     """
-
     keys: dict[str, list[str]] = {}
     for word in words:
         if word.startswith("--"):

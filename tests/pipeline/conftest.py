@@ -11,7 +11,9 @@ import torch
 from distill.cli import main
 from distill.pipeline.tiny import build_model
 
-WORDS = "color thing item say toy what is the of number seven please tell give name house tree answer".split()
+WORDS = (
+    "color thing item say toy what is the of number seven please tell give name house tree answer"
+).split()
 STEPS = 240
 
 
@@ -117,7 +119,7 @@ class Stages:
 
 @pytest.fixture(scope="session")
 def stages():
-    """The stages of runs run in this process, which has loaded the libraries: seconds in the place of minutes."""
+    """The stages of runs run in this process, which has loaded the libraries."""
     found = Stages()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("distill.pipeline.wave.start", found.start)

@@ -1,4 +1,4 @@
-"""`icl-distill bake` on a tiny model that a prompt changes: what is written, what is refused, what goes on."""
+"""`icl-distill bake` on a tiny model: what it writes, what it refuses, how it goes on."""
 
 import json
 import os
@@ -23,7 +23,7 @@ KEYS = {
     "prompt_tokens", "seconds", "adapter", "metric", "members", "lm_eval_command",
 }  # fmt: skip
 SHORT = ["--max_steps", "2", "--save_steps", "1", "--batch_size", "16", "--max_new_tokens", "4"]
-WORDS = "color thing item toy house tree".split()
+WORDS = ["color", "thing", "item", "toy", "house", "tree"]
 
 
 def write(path: Path, rows) -> Path:
@@ -94,10 +94,10 @@ def lm_eval_score(words, metric, cwd: Path):
 
 
 def test_a_bake_says_what_it_has_shown(baked):
-    output, _, outcome = baked
-    assert KEYS <= outcome.keys()
+    _, _, outcome = baked
+    assert outcome.keys() >= KEYS
     for name in ("base", "prompted", "sft", "baked", "baked_prompted"):
-        assert SCORE_KEYS <= outcome[name].keys() and outcome[name]["n"] == 12
+        assert outcome[name].keys() >= SCORE_KEYS and outcome[name]["n"] == 12
     assert (outcome["base"]["score"], outcome["prompted"]["score"]) == (0.0, 1.0)
     assert outcome["baked"]["correct"] > 0 and outcome["metric"] == "exact_match"
     assert outcome["gap_closed"]["value"] == pytest.approx(outcome["baked"]["score"])
@@ -162,13 +162,6 @@ def test_lm_eval_measures_the_baked_score_after_a_move(baked, tmp_path):
     assert lm_eval_score(words, "exact_match", elsewhere) == outcome["baked"]["score"]
 
 
-@pytest.mark.slow
-def test_lm_eval_measures_the_baked_score_where_it_was_baked(baked, tmp_path):
-    _, _, outcome = baked
-    words = shlex.split(outcome["lm_eval_command"])
-    assert lm_eval_score(words, "exact_match", tmp_path) == outcome["baked"]["score"]
-
-
 def test_a_system_instruction_and_labelled_inputs(files, teachable, stages, tmp_path):
     output = tmp_path / "out"
     outcome = bake(
@@ -230,6 +223,7 @@ def test_a_task_of_lm_eval_with_its_own_shots(baked_yaml, yaml_task):
     assert training["max_train_rows"] + training["eval_rows"] == 9
 
 
+@pytest.mark.slow
 def test_lm_eval_measures_the_baked_score_of_its_own_task(baked_yaml, tmp_path):
     """The task shows demonstrations by itself, which the baked model shall not read."""
     _, _, outcome = baked_yaml
@@ -291,20 +285,25 @@ BAD = {
         {"demonstrations": "rows.jsonl"}, asked("say", 1, completion="red"),
         ["rows.jsonl line 1", "demonstration", "eval.jsonl line 1"],
     ),
-    "evaluated input": ({"inputs": "rows.jsonl"}, asked("say", 1), ["rows.jsonl line 1", "eval.jsonl line 1"]),
+    "evaluated input": ({"inputs": "rows.jsonl"}, asked("say", 1), ["rows.jsonl line 1", "eval.jsonl"]),
     "no training split": (
         {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None},
         TASK.replace("training_split: train\n", "").replace("fewshot_split: train", "fewshot_split: test"),
-        ["colors", "--inputs", "--train_split"],
+        ["colors", "no training split", "--inputs"],
     ),
     "failing template": (
         {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None}, BAD_TASK,
-        ["colors", "doc_to_text"],
+        ["t.yaml", "nosuchfilter"],
+    ),
+    "template that fails on a row": (
+        {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None},
+        TASK.replace("{{prompt}}", "{{ prompt.a.b }}"),
+        ["colors", "prompt"],
     ),
     "long prompt": ({"document": "long.txt"}, "house " * 9000, ["tokens", "8192", "27 more rows"]),
     "unknown metric": ({"metric": "exact_mach"}, None, ["exact_mach", "exact_match"]),
     "metric of no module": ({"metric": "nowhere_at_all:judge"}, None, ["nowhere_at_all"]),
-    "metric that raises": ({"metric": "operator:truediv"}, None, ["eval.jsonl", "row '0'", "operator:truediv"]),
+    "metric that raises": ({"metric": "operator:truediv"}, None, ["eval.jsonl", "row '0'", "truediv"]),
     "no labels": ({"eval": "rows.jsonl"}, asked("tell", 2), ["rows.jsonl line 1", "exact_match"]),
     "correct without labels": ({"keep": "correct"}, None, ["--keep correct", "gold answer"]),
     "no context": ({"demonstrations": None}, None, ["nothing to bake", "--demonstrations"]),

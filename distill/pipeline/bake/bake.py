@@ -76,7 +76,7 @@ def dry_run(request: BakeRequest) -> str:
             f"the prompted model reads {context.num_fewshot} demonstrations"
             + (f" and {len(system)} characters of instruction and documents" if system else ""),
             f"evaluates {len(plan.source.evaluation()[: request.n_samples])} rows, answers of at most "
-            f"{plan.max_new_tokens or 'the task’s own number of'} tokens",
+            f"{plan.max_new_tokens or 'so many as the task says'} tokens",
             f"baseline: {'plain fine-tuning' if plan.has_baseline else 'none'}; method {request.method}",
         ]
     )
@@ -95,12 +95,13 @@ def _check_gain(plan: Plan, folder: Path) -> None:
     before, after = score_of(base), score_of(prompted)
     assert before is not None and after is not None
     p = advantage(base, prompted)
-    told = f"bare {before['score']:.1%}, with the prompt {after['score']:.1%} of {after['n']} (paired p = {p:.3g})"
+    scores = f"bare {before['score']:.1%}, with the prompt {after['score']:.1%} of {after['n']}"
+    told = f"{scores} (paired p = {p:.3g})"
     if after["score"] <= before["score"]:
         if not plan.request.force:
             raise NotBetterError(
-                f"the prompted model is no better than the bare one: {told}. There is nothing to bake: mend the "
-                "prompt, or go on all the same with --force."
+                f"the prompted model is no better than the bare one: {told}. There is nothing to bake: mend "
+                "the prompt, or go on all the same with --force."
             )
         print(f"WARNING: the prompt does not help: {told}", flush=True)
     elif p >= LEVEL:
@@ -145,7 +146,7 @@ def _deliver(plan: Plan, config: RunConfig, folder: Path, checkpoint: Path) -> d
 
 
 def _lora_rank(adapter: Path) -> list[str]:
-    """vLLM makes room for rank 16 unless told, and for certain ranks only."""
+    """What vLLM has to be told: it makes room for rank 16, and for certain ranks only."""
     rank = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"]
     return (
         [] if rank <= _VLLM_RANKS[0] else ["--max-lora-rank", str(min(r for r in _VLLM_RANKS if r >= rank))]

@@ -164,13 +164,14 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
     own = any(row.teacher_prompt is not None or row.privileged is not None for row in rows)
     if context.is_empty and not own:
         raise UserError(
-            "there is nothing to bake: the prompted model reads what the bare one reads. Give --demonstrations or "
-            "--num_fewshot, --system_instruction, --document, --privileged, or rows with a teacher_prompt."
+            "there is nothing to bake: the prompted model reads what the bare one reads. Give "
+            "--demonstrations or --num_fewshot, --system_instruction, --document, --privileged, or rows with "
+            "a teacher_prompt."
         )
     if request.method == "on_policy" and (request.keep == "correct" or request.n_answers > 1):
         raise UserError(
-            "--keep and --n_answers are for answers that the prompted model writes; with --method on_policy the "
-            "student writes them. Leave one of them out."
+            "--keep and --n_answers are for answers that the prompted model writes; with --method on_policy "
+            "the student writes them. Leave one of them out."
         )
     if request.keep == "correct" and all(row.reference.get("target") is None for row in rows):
         raise UserError(
@@ -185,12 +186,12 @@ def _check_rows(
     context: Context,
     request: BakeRequest,
 ) -> None:
-    """What only rows of one's own can have: different tools, a column that some lack, a metric that raises."""
+    """What rows of one's own can have: different tools, a column that some lack, a metric that raises."""
     where = request.evaluation or request.task
     if len({json.dumps(row.tools, sort_keys=True) for row in evaluated}) > 1:
         raise UserError(
-            f"{where}: the evaluated rows have different tools, so that no task file can be written. Give all "
-            "evaluated rows the same tools."
+            f"{where}: the evaluated rows have different tools, so that no task file can be written. Give "
+            "all evaluated rows the same tools."
         )
     for row in (*rows, *evaluated):
         privileged_text(row, context.privileged)
@@ -210,7 +211,7 @@ def _answer_limit(
     spec: TaskSpec,
     context: Context,
 ) -> int | None:
-    """From the answers that are known, those of the evaluation excepted; a task of another kind has its own."""
+    """From the known answers, those of the evaluation excepted; a task of another kind has its own."""
     if not isinstance(source, JsonLinesSource):
         return None
     if source.max_new_tokens is not None:
@@ -255,8 +256,8 @@ def _check_lengths(
         more = f" (and those of {others} more rows are too long)" if others else ""
         raise UserError(
             f"{plan.source.name}: the prompt of row {id!r} has {length} tokens{more}, and with "
-            f"{plan.max_new_tokens or 0} for the answer it exceeds the {longest} that {plan.request.model} reads. "
-            "Shorten the documents or demonstrations, or lower --num_fewshot or --max_new_tokens."
+            f"{plan.max_new_tokens or 0} for the answer it exceeds the {longest} that {plan.request.model} "
+            "reads. Shorten the documents or demonstrations, or lower --num_fewshot or --max_new_tokens."
         )
 
 

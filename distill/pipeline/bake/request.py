@@ -88,8 +88,8 @@ class BakeRequest:
         """Refuse what would fail, or mislead, later."""
         if (self.task is None) == (self.evaluation is None) and not str(self.task).endswith(".jsonl"):
             raise UserError(
-                "name what is baked by one of --task (a benchmark, a task of lm-eval, a YAML or a JSONL file) and "
-                "--eval (JSON lines that are judged)."
+                "name what is baked by one of --task (a benchmark, a task of lm-eval, a YAML or a JSONL "
+                "file) and --eval (JSON lines that are judged)."
             )
         for name, known in (("method", METHODS), ("baseline", BASELINES), ("keep", KEEP)):
             value = getattr(self, name)
@@ -101,7 +101,8 @@ class BakeRequest:
             raise UserError(f"--accelerate_config {self.accelerate_config} does not exist.")
         if str(self.task).endswith(".jsonl") and self.inputs and self.evaluation:
             raise UserError(
-                f"rows to learn from are named twice: --task {self.task} and --inputs {self.inputs}. Keep one of them."
+                f"rows to learn from are named twice: --task {self.task} and --inputs {self.inputs}. Keep "
+                "one of them."
             )
         if self.inputs is None and self.task is None:
             raise UserError("--inputs is missing: with --eval, name the JSON lines to learn from.")
