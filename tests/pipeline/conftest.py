@@ -11,9 +11,26 @@ import torch
 from distill.cli import main
 from distill.pipeline.tiny import build_model
 
-WORDS = (
-    "color thing item say toy what is the of number seven please tell give name house tree answer"
-).split()
+WORDS = [
+    "color",
+    "thing",
+    "item",
+    "say",
+    "toy",
+    "what",
+    "is",
+    "the",
+    "of",
+    "number",
+    "seven",
+    "please",
+    "tell",
+    "give",
+    "name",
+    "house",
+    "tree",
+    "answer",
+]
 STEPS = 240
 
 
