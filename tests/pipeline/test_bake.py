@@ -298,7 +298,7 @@ BAD = {
     "template that fails on a row": (
         {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None},
         TASK.replace("{{prompt}}", "{{ prompt.a.b }}"),
-        ["colors", "prompt"],
+        ["t.yaml", "has no attribute 'a'"],
     ),
     "long prompt": ({"document": "long.txt"}, "house " * 9000, ["tokens", "8192", "27 more rows"]),
     "unknown metric": ({"metric": "exact_mach"}, None, ["exact_mach", "exact_match"]),
