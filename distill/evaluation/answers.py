@@ -47,9 +47,8 @@ class Counts:
     def __str__(self) -> str:
         """All on one line."""
         return (
-            f"{self.kept} of {self.written} answers kept ({self.truncated} cut at the limit, "
-            f"{self.empty} empty, "
-            f"{self.wrong} judged wrong)"
+            f"{self.kept} of {self.written} answers kept ({self.truncated} cut at the limit, {self.empty} "
+            f"empty, {self.wrong} judged wrong)"
         )
 
 
@@ -63,7 +62,7 @@ def write_answers(
     keep_gold: bool = False,
     limit: int | None = None,
 ) -> Counts:
-    """Write one answer to each training row, as JSON lines (`id`, `completion`); an interrupted run goes on.
+    """Write one answer to each training row, as JSON lines of `id` and `completion`; can be interrupted.
 
     Args:
         settings: The model and how it is asked.

@@ -136,7 +136,7 @@ class Stages:
 
 @pytest.fixture(scope="session")
 def stages():
-    """The stages of runs run in this process, which has loaded the libraries: seconds in the place of minutes."""
+    """The stages of runs run in this process, which has loaded the libraries."""
     found = Stages()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("distill.pipeline.wave.start", found.start)

@@ -1,11 +1,21 @@
-"""`icl-distill bake` on a tiny model that a prompt changes: what is written, what is refused, what goes on."""
+"""`icl-distill bake` on a tiny model: what it writes, what it refuses, how it goes on."""
 
 import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from distill.cli import main
+from distill.pipeline.bake import bake
+from distill.pipeline.config import load_run_config
 
 SCORE_KEYS = {"correct", "n", "score", "interval"}
 KEYS = {
@@ -21,6 +31,10 @@ def write(path: Path, rows) -> Path:
     return path
 
 
+def read_rows(path: Path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def asked(begin, n, **more):
     return [{"prompt": f"{begin} {WORDS[i % 6]} {WORDS[i // 6]}?", **more} for i in range(n)]
 
@@ -33,16 +47,17 @@ def files(tmp_path_factory):
         row | {"kind": ("seen", "unseen")[i % 2]} for i, row in enumerate(asked("say", 12, completion="red"))
     ]
     write(folder / "eval.jsonl", rows)
+    write(folder / "test.jsonl", asked("say", 12, completion="red"))
     write(folder / "inputs.jsonl", asked("name", 16))
     write(folder / "labelled.jsonl", asked("name", 16, completion="red"))
     write(folder / "demos.jsonl", asked("give", 2, completion="red"))
     return folder
 
 
-def words_of(files, model, output, **changes):
+def words_of(files, model_, output, **changes):
     """A command line; a change to None takes an option away."""
     options = {
-        "model": model, "eval": files / "eval.jsonl", "inputs": files / "inputs.jsonl",
+        "model": model_, "eval": files / "eval.jsonl", "inputs": files / "inputs.jsonl",
         "demonstrations": files / "demos.jsonl", "output": output,
     } | changes  # fmt: skip
     words = ["bake"]
@@ -61,7 +76,292 @@ def baked(files, teachable, stages, tmp_path_factory):
     return output, words, json.loads((output / "bake.json").read_text())
 
 
+def command_words(outcome, old: Path, new: Path):
+    """The stored command after its folder has moved, with a place of its own for the results."""
+    return shlex.split(outcome["lm_eval_command"].replace(str(old), str(new)))
+
+
+def lm_eval_score(words, metric, cwd: Path):
+    """What lm-eval's own command finds, run from another directory."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    folder = Path(words[words.index("--output_path") + 1])
+    (results,) = json.loads(next(folder.rglob("results_*.json")).read_text())["results"].values()
+    return results[f"{metric},none"]
+
+
 def test_a_bake_says_what_it_has_shown(baked):
-    output, _, outcome = baked
-    print(json.dumps(outcome, indent=1))
+    _, _, outcome = baked
     assert outcome.keys() >= KEYS
+    for name in ("base", "prompted", "sft", "baked", "baked_prompted"):
+        assert outcome[name].keys() >= SCORE_KEYS and outcome[name]["n"] == 12
+    assert (outcome["base"]["score"], outcome["prompted"]["score"]) == (0.0, 1.0)
+    assert outcome["baked"]["correct"] > 0 and outcome["metric"] == "exact_match"
+    assert outcome["gap_closed"]["value"] == pytest.approx(outcome["baked"]["score"])
+    assert outcome["divergence"]["after"] < outcome["divergence"]["before"]
+    assert outcome["prompt_tokens"]["baked"] < outcome["prompt_tokens"]["prompted"]
+    assert outcome["members"] is None
+    assert {"gap-eval", "answers-eval", "train-eval", "eval-eval", "report", "all"} == outcome[
+        "seconds"
+    ].keys()
+    assert (Path(outcome["adapter"]) / "adapter_config.json").is_file()
+    assert Path(outcome["report"]).is_file()
+    assert f"eval={outcome['adapter']}" in outcome["serve_command"]
+
+
+def test_scores_are_told_apart_by_a_column(baked):
+    values = baked[2]["by"]["values"]
+    assert values.keys() == {"seen", "unseen"}
+    assert sum(part["baked"]["correct"] for part in values.values()) == baked[2]["baked"]["correct"]
+    assert all(part["prompted"] == {"correct": 6, "n": 6, "score": 1.0} for part in values.values())
+
+
+def test_the_teacher_answered_and_plain_fine_tuning_learnt_the_demonstrations(baked):
+    output = baked[0]
+    answers = read_rows(output / "eval" / "answers.jsonl")
+    assert len(answers) == 16 and {row["completion"] for row in answers} == {"red"}
+    config = load_run_config(output / "run.yaml")
+    tries = [one for name, one in config.conditions.items() if name.startswith("sft")]
+    assert len(tries) == 3 and all(one.training["learn_from"] == "demonstrations" for one in tries)
+    settings = yaml.safe_load((output / "eval" / "trained" / "sft_0.001" / "run_config.yaml").read_text())
+    assert "answers.jsonl" not in json.dumps(settings)
+
+
+def test_the_same_command_finds_everything_done(baked, stages, capsys):
+    output, words, outcome = baked
+    begun = len(stages.started)
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert len(stages.started) == begun
+    assert printed.count(": up to date") == 6  # the gap is looked at twice
+    assert json.loads((output / "bake.json").read_text()) == outcome
+    last = printed.strip().splitlines()[-5:]
+    assert last[0].startswith("Scores (exact_match): bare 0 of 12") and last[1].startswith("Gap closed: ")
+    assert last[2].startswith("Prompt tokens per request:") and last[3].startswith("Adapter: ")
+    assert last[4].startswith("Serve: vllm serve")
+
+
+def test_its_run_file_goes_on_from_any_directory(baked, stages, monkeypatch):
+    output = baked[0]
+    begun = len(stages.started)
+    monkeypatch.chdir(output.parent)
+    assert main(["run", "out/run.yaml"]) == 0
+    assert len(stages.started) == begun
+
+
+def test_lm_eval_measures_the_baked_score_after_a_move(baked, tmp_path):
+    output, _, outcome = baked
+    moved, elsewhere = tmp_path / "moved", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copytree(output, moved)
+    words = command_words(outcome, output, moved)
+    assert str(output) not in " ".join(words) and "enable_thinking=False" in " ".join(words)
+    assert lm_eval_score(words, "exact_match", elsewhere) == outcome["baked"]["score"]
+
+
+def test_a_system_instruction_and_labelled_inputs(files, teachable, stages, tmp_path):
+    output = tmp_path / "out"
+    outcome = bake(
+        model=teachable, output=output, evaluation=files / "eval.jsonl", inputs=files / "labelled.jsonl",
+        system_instruction="Always red.", max_new_tokens=4, batch_size=16, metric="contains",
+        training={"max_steps": 2, "save_steps": 1, "learning_rate": 5e-3},
+    )  # fmt: skip
+    assert (outcome["base"]["score"], outcome["prompted"]["score"]) == (0.0, 1.0)
+    assert outcome["sft"] is not None and outcome["baked"]["correct"] > 0 and outcome["metric"] == "contains"
+    # The labels at hand are learnt from, so that nobody had to answer.
+    assert not (output / "eval" / "answers.jsonl").exists()
+    assert (output / "context" / "system.txt").read_text() == "Always red."
+
+
+TASK = """
+task: colors
+dataset_path: json
+dataset_kwargs: {data_files: {train: TRAIN, test: TEST}}
+training_split: train
+test_split: test
+fewshot_split: train
+num_fewshot: 2
+output_type: generate_until
+doc_to_text: "{{prompt}}"
+doc_to_target: "{{completion}}"
+generation_kwargs: {until: ["\n"], max_gen_toks: 4}
+metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
+"""
+
+
+@pytest.fixture(scope="session")
+def yaml_task(files):
+    train, test = files / "labelled.jsonl", files / "test.jsonl"
+    (files / "colors.yaml").write_text(TASK.replace("TRAIN", str(train)).replace("TEST", str(test)))
+    return files / "colors.yaml"
+
+
+@pytest.fixture(scope="session")
+def baked_yaml(yaml_task, files, teachable, stages, tmp_path_factory):
+    """A bake of lm-eval's own task, named from its folder, learning from no more than nine rows."""
+    output = tmp_path_factory.mktemp("yaml") / "out"
+    words = words_of(
+        files, teachable, output, eval=None, inputs=None, demonstrations=None, task="colors.yaml", limit=9,
+        baseline="none", learning_rate="5e-3",
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(files)
+        assert main(words) == 0
+    return output, words, json.loads((output / "bake.json").read_text())
+
+
+def test_a_task_of_lm_eval_with_its_own_shots(baked_yaml, yaml_task):
+    output, _, outcome = baked_yaml
+    assert (outcome["base"]["score"], outcome["prompted"]["score"]) == (0.0, 1.0)
+    assert outcome["sft"] is None and outcome["baked"]["correct"] > 0
+    run = load_run_config(output / "run.yaml").benchmarks["colors"]
+    assert (run.task, run.num_fewshot) == (str(yaml_task), (0, 2))
+    training = yaml.safe_load((output / "training.yaml").read_text())
+    assert training["max_train_rows"] + training["eval_rows"] == 9
+
+
+@pytest.mark.slow
+def test_lm_eval_measures_the_baked_score_of_its_own_task(baked_yaml, tmp_path):
+    """The task shows demonstrations by itself, which the baked model shall not read."""
+    _, _, outcome = baked_yaml
+    words = shlex.split(outcome["lm_eval_command"])
+    assert lm_eval_score(words, "exact_match", tmp_path) == outcome["baked"]["score"]
+
+
+@pytest.mark.slow
+def test_documents_and_rows_of_which_some_are_labelled(files, teachable, stages, tmp_path):
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "manual.txt").write_text("Always red." if place == "one" else "tell house give?")
+    mixed = [*asked("name", 6, completion="gold"), *asked("tell", 6)]
+    inputs = write(tmp_path / "mixed.jsonl", mixed)
+    output = tmp_path / "out"
+    words = words_of(
+        files, teachable, output, demonstrations=None, inputs=inputs, learning_rate="5e-3", merge=[],
+        document=[tmp_path / "one" / "manual.txt", tmp_path / "two" / "manual.txt"],
+    )  # fmt: skip
+    assert main(words) == 0
+    outcome = json.loads((output / "bake.json").read_text())
+    assert outcome["prompted"]["score"] == 1.0
+    texts = sorted(path.read_text() for path in (output / "context").rglob("manual.txt"))
+    assert texts == ["Always red.\n", "tell house give?\n"]
+    answers = {row["id"]: row["completion"] for row in read_rows(output / "eval" / "answers.jsonl")}
+    assert [answers[str(n)] for n in range(12)] == ["gold"] * 6 + ["red"] * 6
+    assert (Path(outcome["merged"]) / "config.json").is_file()
+
+
+def test_a_prompt_that_does_not_help_ends_before_training(files, teachable, stages, tmp_path, capsys):
+    rows = write(tmp_path / "green.jsonl", asked("say", 4, completion="green"))
+    begun = len(stages.started)
+    assert main(words_of(files, teachable, tmp_path / "out", eval=rows)) == 3
+    message = capsys.readouterr().err
+    assert "no better than the bare one: bare 0.0%, with the prompt 0.0% of 4 (paired p = 1)" in message
+    assert "--force" in message
+    assert stages.started[begun:] == ["gap"] and not (tmp_path / "out" / "bake.json").exists()
+
+
+def test_dry_run_writes_nothing(files, teachable, tmp_path, capsys):
+    words = words_of(files, teachable, tmp_path / "out", dry_run=[])
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "learns from 16 rows, 0 of them with an answer; the prompted model writes the answers" in printed
+    assert "2 demonstrations" in printed and "evaluates 12 rows" in printed
+    assert not (tmp_path / "out").exists()
+
+
+BAD_TASK = TASK.replace("{{prompt}}", "{{ prompt | nosuchfilter }}")
+BAD = {
+    "missing file": ({"eval": "nowhere.jsonl"}, None, ["nowhere.jsonl"]),
+    "empty file": ({"inputs": "rows.jsonl"}, [], ["rows.jsonl", "no row"]),
+    "no prompt": ({"inputs": "rows.jsonl"}, [{"question": "x"}], ["rows.jsonl line 1", "'prompt'"]),
+    "no JSON": ({"inputs": "rows.jsonl"}, "{", ["rows.jsonl line 1"]),
+    "demonstration without completion": (
+        {"demonstrations": "rows.jsonl"}, [{"prompt": "x"}], ["rows.jsonl line 1", "without a completion"]
+    ),
+    "evaluated demonstration": (
+        {"demonstrations": "rows.jsonl"}, asked("say", 1, completion="red"),
+        ["rows.jsonl line 1", "demonstration", "eval.jsonl line 1"],
+    ),
+    "evaluated input": ({"inputs": "rows.jsonl"}, asked("say", 1), ["rows.jsonl line 1", "eval.jsonl"]),
+    "no training split": (
+        {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None},
+        TASK.replace("training_split: train\n", "").replace("fewshot_split: train", "fewshot_split: test"),
+        ["colors", "no training split", "--inputs"],
+    ),
+    "failing template": (
+        {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None}, BAD_TASK,
+        ["t.yaml", "nosuchfilter"],
+    ),
+    "template that fails on a row": (
+        {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None},
+        TASK.replace("{{prompt}}", "{{ prompt.a.b }}"),
+        ["t.yaml", "has no attribute 'a'"],
+    ),
+    "long prompt": ({"document": "long.txt"}, "house " * 9000, ["tokens", "8192", "27 more rows"]),
+    "unknown metric": ({"metric": "exact_mach"}, None, ["exact_mach", "exact_match"]),
+    "metric of no module": ({"metric": "nowhere_at_all:judge"}, None, ["nowhere_at_all"]),
+    "metric that raises": ({"metric": "operator:truediv"}, None, ["eval.jsonl", "row '0'", "truediv"]),
+    "no labels": ({"eval": "rows.jsonl"}, asked("tell", 2), ["rows.jsonl line 1", "exact_match"]),
+    "correct without labels": ({"keep": "correct"}, None, ["--keep correct", "gold answer"]),
+    "no context": ({"demonstrations": None}, None, ["nothing to bake", "--demonstrations"]),
+    "no such column": ({"privileged": "hint"}, None, ["hint"]),
+    "by nothing": ({"by": "color"}, None, ["--by color"]),
+    "unknown option": ({"lerning_rate": "1"}, None, ["--lerning_rate"]),
+    "no number": ({"lora_r": "many"}, None, ["lora_r", "many"]),
+    "no YAML": ({"run_name": "["}, None, ["--run_name"]),
+    "the bake's own": ({"output_dir": "x"}, None, ["--output_dir"]),
+    "two tasks": ({"task": "gsm8k"}, None, ["--task", "--eval"]),
+    "no rows to learn from": ({"inputs": None}, None, ["--inputs"]),
+    "too many shots": ({"num_fewshot": "3"}, None, ["3"]),
+    "unknown model": ({"model": "nowhere"}, None, ["nowhere"]),
+    "zero": ({"limit": "0"}, None, ["--limit"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named_and_nothing_written(
+    case, files, teachable, stages, tmp_path, monkeypatch, capsys
+):
+    changes, content, expected = BAD[case]
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        name = next(value for value in changes.values() if value and value.partition(".")[2])
+        text = content if isinstance(content, str) else "".join(json.dumps(row) + "\n" for row in content)
+        text = text.replace("TRAIN", str(files / "labelled.jsonl")).replace("TEST", str(files / "test.jsonl"))
+        Path(name).write_text(text)
+    begun = len(stages.started)
+    assert main(words_of(files, teachable, tmp_path / "out", **changes)) == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("icl-distill bake: ") and "Traceback" not in message
+    assert all(word in message for word in expected), message
+    assert not (tmp_path / "out").exists() and len(stages.started) == begun
+
+
+@pytest.mark.slow
+def test_a_bake_killed_during_training_goes_on(files, teachable, stages, tmp_path, capsys):
+    output = tmp_path / "out"
+    words = [*words_of(files, teachable, output), "--learning_rate", "5e-3"]
+    stages.interrupt = "train"
+    try:
+        assert main(words) == 130
+    finally:
+        stages.interrupt = None
+    assert "interrupted" in capsys.readouterr().err
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    process = subprocess.Popen([sys.executable, "-m", "distill.cli", *words], env=environment)
+    done = output / "eval" / "trained" / "sft_0.0002" / "finished.json"
+    deadline = time.monotonic() + 240
+    while not done.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 130 and done.exists()
+    first = done.stat().st_mtime_ns
+    assert not (output / "bake.json").exists()
+    begun = len(stages.started)
+    assert main(words) == 0
+    assert stages.started[begun:] == ["train", "eval", "report"]
+    assert done.stat().st_mtime_ns == first  # what had finished was not trained again
+    assert json.loads((output / "bake.json").read_text())["baked"]["n"] == 12

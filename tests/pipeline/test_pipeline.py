@@ -165,3 +165,54 @@ def test_changed_data_makes_what_was_made_from_it_out_of_date(tmp_path):
     rows.write_text("two")
     after = [stage_fingerprint(stages[name], {}) for name in (*changed, "gap-ifeval")]
     assert [old != new for old, new in zip(before, after, strict=True)] == [True, True, True, False]
+
+
+ROWS_RUN = """
+model_name_or_path: demo
+together: true
+benchmarks:
+  orders:
+    config: training.yaml
+    num_fewshot: [0, 8]
+    task: task/task.yaml
+    inputs: inputs.jsonl
+    document: [context/manual.txt]
+    system_instruction: Answer in JSON.
+    answers: {n: 1, keep: all}
+    prompted: [baked]
+conditions:
+  sft: {training: {learn_from: demonstrations}}
+  baked: {config: distill.yaml}
+"""
+
+
+def test_a_run_of_ones_own_task_is_written_beside_its_run_file(tmp_path, capsys):
+    (tmp_path / "run.yaml").write_text(ROWS_RUN)
+    config = load_run_config(tmp_path / "run.yaml")
+    assert config.output_dir is None
+    stages = {stage.name: stage for stage in build_stages(config, tmp_path, tmp_path)}
+    # No overlap of this package's benchmarks is looked for.
+    assert list(stages) == ["gap-orders", "answers-orders", "train-orders", "eval-orders", "report"]
+    gap = " ".join(stages["gap-orders"].argv)
+    assert f"--task {tmp_path}/task/task.yaml" in gap and "--system_instruction Answer in JSON." in gap
+    assert f"--document {tmp_path}/context/manual.txt" in gap and "--num_fewshot 0 8" in gap
+    assert "--prompted baked --num_fewshot 8" in " ".join(stages["eval-orders"].argv)
+    train = stages["train-orders"]
+    assert train.done_when == tmp_path / "orders" / "trained" / "baked" / "finished.json"
+    sft, baked = (" ".join(run["argv"]) for run in json.loads(train.command[-1]))
+    assert "--answers" not in sft and f"--answers {tmp_path}/orders/answers.jsonl" in baked
+    assert main(["run", str(tmp_path / "run.yaml"), "--dry_run"]) == 0
+    assert f"{tmp_path}/orders/gap.json" in capsys.readouterr().out
+
+
+def test_training_is_done_when_it_says_so(tmp_path):
+    config = load_run_config(CONFIGS / "demo.yaml")
+    stages = {stage.name: stage for stage in build_stages(config, CONFIGS, tmp_path)}
+    trained = stages["train-gsm8k-baseline"]
+    assert trained.done_when == trained.output / "finished.json"
+
+
+def test_a_name_without_a_task_is_a_benchmark(tmp_path, capsys):
+    (tmp_path / "run.yaml").write_text(ROWS_RUN.replace("    task: task/task.yaml\n", ""))
+    assert main(["run", str(tmp_path / "run.yaml"), "--dry_run"]) == 2
+    assert "benchmarks.orders is unknown" in capsys.readouterr().err

@@ -95,13 +95,13 @@ def _check_gain(plan: Plan, folder: Path) -> None:
     before, after = score_of(base), score_of(prompted)
     assert before is not None and after is not None
     p = advantage(base, prompted)
-    told = f"bare {before['score']:.1%}, with the prompt {after['score']:.1%} of {after['n']}"
-    told += f" (paired p = {p:.3g})"
+    scores = f"bare {before['score']:.1%}, with the prompt {after['score']:.1%} of {after['n']}"
+    told = f"{scores} (paired p = {p:.3g})"
     if after["score"] <= before["score"]:
         if not plan.request.force:
             raise NotBetterError(
-                f"the prompted model is no better than the bare one: {told}. There is nothing to bake: "
-                "mend the prompt, or go on all the same with --force."
+                f"the prompted model is no better than the bare one: {told}. There is nothing to bake: mend "
+                "the prompt, or go on all the same with --force."
             )
         print(f"WARNING: the prompt does not help: {told}", flush=True)
     elif p >= LEVEL:
@@ -147,7 +147,7 @@ def _deliver(plan: Plan, config: RunConfig, folder: Path, checkpoint: Path) -> d
 
 
 def _lora_rank(adapter: Path) -> list[str]:
-    """VLLM makes room for rank 16 unless told, and for certain ranks only."""
+    """What vLLM has to be told: it makes room for rank 16, and for certain ranks only."""
     rank = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"]
     return (
         [] if rank <= _VLLM_RANKS[0] else ["--max-lora-rank", str(min(r for r in _VLLM_RANKS if r >= rank))]

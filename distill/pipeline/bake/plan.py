@@ -128,7 +128,7 @@ def make_plan(request: BakeRequest) -> Plan:
     plan = Plan(
         request=request,
         model=model,
-        name=_job_name(source, request),
+        name=_job_name(source),
         spec=spec,
         source=source,
         context=context,
@@ -143,13 +143,9 @@ def make_plan(request: BakeRequest) -> Plan:
     return plan
 
 
-def _job_name(source: Source, request: BakeRequest) -> str:
-    """A folder's name, and the task's in the harness: no folder of the bake, and of rows no benchmark.
-
-    Rows that no task names are called as the folder that they are baked into.
-    """
-    called = request.output.resolve().name if request.task is None else source.name.removeprefix("lm_eval:")
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", called).lstrip("_.-") or "rows"
+def _job_name(source: Source) -> str:
+    """A folder's name, and the task's in the harness: no folder of the bake, and of rows no benchmark."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", source.name.removeprefix("lm_eval:")).lstrip("_.-") or "rows"
     taken = (*_TAKEN, *(BENCHMARKS if isinstance(source, JsonLinesSource) else ()))
     return f"{name}_rows" if name in taken else name
 
@@ -168,8 +164,8 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
     if context.is_empty and not own:
         raise UserError(
             "there is nothing to bake: the prompted model reads what the bare one reads. Give "
-            "--demonstrations or --num_fewshot, --system_instruction, --document, --privileged, or "
-            "rows with a teacher_prompt."
+            "--demonstrations or --num_fewshot, --system_instruction, --document, --privileged, or rows with "
+            "a teacher_prompt."
         )
     if request.method == "on_policy" and (request.keep == "correct" or request.n_answers > 1):
         raise UserError(
@@ -209,7 +205,7 @@ def _answer_limit(
     spec: TaskSpec,
     context: Context,
 ) -> int | None:
-    """From the answers that are known, not those of the evaluation; other kinds of tasks have their own."""
+    """From the known answers, those of the evaluation excepted; a task of another kind has its own."""
     if not isinstance(source, JsonLinesSource):
         return None
     if source.max_new_tokens is not None:

@@ -88,8 +88,8 @@ class BakeRequest:
         """Refuse what would fail, or mislead, later."""
         if (self.task is None) == (self.evaluation is None) and not str(self.task).endswith(".jsonl"):
             raise UserError(
-                "name what is baked by one of --task (a benchmark, a task of lm-eval, a YAML or a JSONL file)"
-                " and --eval (JSON lines that are judged)."
+                "name what is baked by one of --task (a benchmark, a task of lm-eval, a YAML or a JSONL "
+                "file) and --eval (JSON lines that are judged)."
             )
         for name, known in (("method", METHODS), ("baseline", BASELINES), ("keep", KEEP)):
             value = getattr(self, name)
