@@ -223,7 +223,6 @@ doc_to_text: "How does {{q}} look?"
 doc_to_target: "{{a}}"
 generation_kwargs: {until: ["\\n"], max_gen_toks: 2}
 metric_list:
-  - {metric: brier_score, aggregation: mean, higher_is_better: false}
   - {metric: exact_match, aggregation: mean, higher_is_better: true}
 filter_list:
   - {name: strict, filter: [{function: take_first}]}
@@ -273,7 +272,8 @@ class TestTasksOfLmEval:
         assert list(dict.fromkeys(prompts(samples))) == bare
 
     def test_each_metric_under_each_filter(self, shades):
-        spec = TaskSpec(shades(GENERATES))
+        worse = "metric_list:\n  - {metric: brier_score, aggregation: mean, higher_is_better: false}"
+        spec = TaskSpec(shades(GENERATES.replace("metric_list:", worse)))
         source = spec.open()
         asked = harness_task(source, spec, spec.context(source), prompted=False)
         assert [(score.name, score.filter, score.unit) for score in asked.scored] == [
