@@ -27,6 +27,7 @@ from distill.teachers.base import Teacher
 from distill.teachers.models import self_teacher
 from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.prompting.render import build_messages
 from lm_eval_tasks.sources import open_source
 
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -64,7 +65,7 @@ class Workbench:
             def pick(example: Episode, k: int = k) -> list[Episode]:
                 return demonstrations[:k]
 
-            rows[k], _ = build_rows(examples, pick, tokenizer, budgets=Budgets(None, None))
+            rows[k], _ = build_rows(examples, pick, build_messages, tokenizer, budgets=Budgets(None, None))
         self._prefixes = {k: [common_prefix([row["teacher_prompt_ids"] for row in rows[k]])] for k in SHOTS}
         collate = DistillCollator.of(tokenizer)
         self.batches: dict[int, list[Batch]] = {

@@ -8,6 +8,7 @@ import pytest
 from distill.encoding.token_rows import Budgets, build_rows
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
+from lm_eval_tasks.prompting.render import build_messages
 from lm_eval_tasks.sources import open_source
 
 ASK = (
@@ -149,6 +150,7 @@ def test_the_teacher_reads_the_evaluated_prompt_token_for_token(evaluate, make_l
     rows, _ = build_rows(
         [replace(example, completion="An answer.") for example in examples[: len(samples)]],
         DemonstrationPicker(pool, k).pick,
+        build_messages,
         lm.tokenizer,
         budgets=Budgets(student=None, teacher=None),
     )
