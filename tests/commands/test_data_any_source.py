@@ -39,27 +39,17 @@ def harness_task(folder):
 
 def test_check_counts_the_rows_of_any_source(tmp_path, capsys):
     shown = write(tmp_path / "orders.jsonl", [*ORDERS, {"prompt": "unlabelled"}])
-    words = [
-        "data",
-        "check",
-        "--task",
-        shown,
-        harness_task(tmp_path),
-        "--eval",
-        write(tmp_path / "e.jsonl", ORDERS[:2]),
-    ]
-    # The rows of one's own are learnt from although they are evaluated: refused by name; the other is fine.
-    assert main(words) == 2
-    printed = capsys.readouterr().out
-    assert "NOT USABLE" in printed and "lm_eval:after train: 6 rows" in printed
-    assert "lm_eval:after evaluation: 2 rows" in printed
-    assert (
-        main([*words[:3], shown, "--eval", write(tmp_path / "e.jsonl", [{"prompt": "x", "completion": "y"}])])
-        == 0
-    )
+    words = ["data", "check", "--task", shown, "--eval"]
+    # Rows that are learnt from although they are evaluated are refused by name.
+    assert main([*words, write(tmp_path / "e.jsonl", ORDERS[:2])]) == 2
+    assert "NOT USABLE" in capsys.readouterr().out
+    assert main([*words, write(tmp_path / "e.jsonl", [{"prompt": "x", "completion": "y"}])]) == 0
     printed = capsys.readouterr().out
     assert "orders train: 7 rows" in printed and "6 with an answer, 7 different questions" in printed
     assert "orders evaluation: 1 rows" in printed
+    assert main(["data", "check", "--task", harness_task(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "lm_eval:after train: 6 rows" in printed and "lm_eval:after evaluation: 2 rows" in printed
 
 
 def test_preview_shows_context_and_an_unlabelled_row(model_dir, tmp_path, capsys):
