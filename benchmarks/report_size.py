@@ -18,9 +18,11 @@ from typing import Any
 
 from distill.evaluation.results import ResultsFile
 from distill.evaluation.summary import diagnose, summarise
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.harness.measured import Scored
 
 WORDS = ("the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on")
-BENCHMARKS = ("gsm8k", "ifeval")
+MEASURED = ("gsm8k", "ifeval")
 
 
 def main() -> int:
@@ -54,9 +56,9 @@ def main() -> int:
 def write_runs(folder: Path, args: argparse.Namespace) -> None:
     """Two runs of the base model and conditions of some steps each, in turn on the two benchmarks."""
     rng = random.Random(0)
-    files = {name: ResultsFile(folder / name / "results.json", "checkpoints") for name in BENCHMARKS}
+    files = {name: ResultsFile(folder / name / "results.json", "checkpoints") for name in MEASURED}
     for number in range(args.runs):
-        benchmark, place = BENCHMARKS[number % 2], number // 2
+        benchmark, place = MEASURED[number % 2], number // 2
         base = place < 2
         step = None if base else 100 * (1 + (place - 2) % args.steps)
         trained = "baseline" if place < 2 + args.steps else f"v{(place - 2) // args.steps}"
@@ -91,13 +93,14 @@ def entry(
     benchmark: str, condition: str, step: int | None, k: int, samples: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """A results entry; what the report only passes on is constant."""
+    scored = [Scored(score.name, score.name, unit=score.unit) for score in BENCHMARKS[benchmark].scores]
     return {
         "condition": condition,
         "step": step,
         "benchmark": benchmark,
         "num_fewshot": k,
-        "metrics": summarise(benchmark, samples),
-        "diagnostics": diagnose(benchmark, samples),
+        "metrics": summarise(scored, samples, {}),
+        "diagnostics": diagnose(scored, samples),
         "data": {"source": "sample", "rows": len(samples), "rows_in_split": len(samples), "fingerprint": "d"},
         "demonstrations": {"num_fewshot": k},
         "prompts": {"fingerprint": f"p{k}", "chat_template": "t"},

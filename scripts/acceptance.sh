@@ -10,7 +10,7 @@ step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
 
 step "a shortened make demo, twice: the second run finds everything up to date"
 BAKE_ARGS="--output $WORK/demo/orders --n_samples 24 --limit 40 --max_steps 4 --save_steps 2 --baseline none"
-DEMO_ARGS="--output_dir $WORK/demo/ifeval --n_samples 2 --max_steps 2"
+DEMO_ARGS="--output_dir $WORK/demo/ifeval --n_samples 2 --max_steps 3"
 make demo BAKE_ARGS="$BAKE_ARGS" DEMO_ARGS="$DEMO_ARGS"
 "$BIN/python" scripts/verify_demo.py "$WORK/demo" --short
 make demo BAKE_ARGS="$BAKE_ARGS" DEMO_ARGS="$DEMO_ARGS" | tee "$WORK/second.log"

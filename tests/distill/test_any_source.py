@@ -80,7 +80,8 @@ def test_rows_of_ones_own_behind_an_instruction_a_document_and_demonstrations(to
         assert row["prompt_ids"] == encode_prompt(tokenizer, asked)
         assert row["teacher_prompt_ids"] == encode_prompt(tokenizer, before + asked)
         assert tokenizer.decode(row["completion_ids"]) == f'{{"n": {row["id"]}}}<|im_end|>'
-    assert len(data.train) == 9 and len(data.held_out) == 3
+    # Two of the twelve with an answer are evaluated.
+    assert len(data.train) == 7 and len(data.held_out) == 3
     assert data.record["unanswered_rows_left_out"] == 2
     assert data.record["context"]["documents"] == [{"name": "manual.txt", "text": "n counts the fruit."}]
     # The common prefix is found, never declared: all that stands before the question.
@@ -122,12 +123,12 @@ def test_an_answers_file_stands_in_the_place_of_gold_answers(tokenizer, orders, 
     assert {row["id"]: tokenizer.decode(row["completion_ids"]) for row in data.train} == {
         id: f"answer {id}<|im_end|>" for id in ("3", "12", "13", "5")
     }
-    assert data.record["unanswered_rows_left_out"] == 10
+    assert data.record["unanswered_rows_left_out"] == 8
     other = write(tmp_path / "b.jsonl", [{"id": str(i), "completion": f"Answer {i}"} for i in (3, 12, 13, 5)])
     again = load(tokenizer, task, demonstrations=shown, answers=other, eval_rows=0)
     assert again.record["fingerprint"] == data.record["fingerprint"]
     assert again.record["answers"] != data.record["answers"]
-    with pytest.raises(UserError, match="none of its 14 rows has an answer"):
+    with pytest.raises(UserError, match="none of its 12 rows has an answer"):
         nothing = write(tmp_path / "c.jsonl", [{"id": "elsewhere", "completion": "x"}])
         load(tokenizer, task, demonstrations=shown, answers=nothing)
     with pytest.raises(UserError, match=r"bad\.jsonl.*needs the texts 'id' and 'completion'"):

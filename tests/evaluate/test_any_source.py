@@ -107,12 +107,13 @@ def test_both_views_of_a_task_folder_are_what_training_reads(thinker, folder, tm
     assert gap(thinker, folder, output, "--num_fewshot", "0", "4", *beside) == 0
     found = measured(output)
     assert list(found) == [("orders", "bare", 0), ("orders", "prompted", 0), ("orders", "prompted", 4)]
-    # The same questions as rows to learn from: nothing of them is evaluated by this file of another name.
+    # The same questions as rows to learn from, beside a file of others that are evaluated.
+    other = write(tmp_path / "other.jsonl", [{"prompt": "None.", "completion": "x"}])
     context = {"system_instruction": "Answer in JSON.", "document": [str(manual)]}
     shown, rows = str(tmp_path / "d.jsonl"), str(tmp_path / "e.jsonl")
     for (_, view, k), (entry, samples) in found.items():
         context_of = context | {"demonstrations": shown, "num_fewshot": k} if view == "prompted" else {}
-        tokenizer, learnt = training_rows(thinker, rows, rows, **context_of)
+        tokenizer, learnt = training_rows(thinker, other, rows, **context_of)
         for sample in samples:
             ids = learnt[sample["id"]]["prompt_ids" if view == "bare" else "teacher_prompt_ids"]
             assert sample["prompt_sha"] == digest_of(tokenizer.decode(ids))
@@ -141,7 +142,7 @@ def test_a_privileged_column_is_measured_beside_documents_once(thinker, tmp_path
     inputs = write(tmp_path / "inputs.jsonl", [{"prompt": "None.", "completion": "x"}])
     assert gap(thinker, inputs, output, *words, "--num_fewshot", "0") == 0
     _, samples = measured(output)["inputs", "prompted", 0]
-    tokenizer, learnt = training_rows(thinker, rows, rows, privileged="hint", document=[str(manual)])
+    tokenizer, learnt = training_rows(thinker, inputs, rows, privileged="hint", document=[str(manual)])
     for sample in samples:
         text = tokenizer.decode(learnt[sample["id"]]["teacher_prompt_ids"])
         assert text.count("Count the fruit.") == 1 and "n=" in text
@@ -268,7 +269,7 @@ def test_nothing_prompted_is_refused(tiny, folder, runs, tmp_path, capsys):
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump({"model_name_or_path": str(tiny), "task": "gsm8k", "data": "sample"}))
     words = ["eval", "--config", str(config), "--base_dir", str(runs), "--conditions", "baseline"]
-    words += ["--output", str(tmp_path / "out.json"), "--backend", "hf", "--views", "prompted"]
+    words += ["--output", str(tmp_path / "out.json"), "--backend", "hf", "--prompted", "baseline"]
     assert main([*words, "--num_fewshot", "0"]) == 2
     assert "nothing is prompted" in capsys.readouterr().err
 
@@ -287,7 +288,7 @@ def test_checkpoints_of_any_task_in_both_views(tiny, folder, runs, tmp_path, cap
     output = tmp_path / "out.json"
     words = ["eval", "--config", str(config), "--base_dir", str(runs), "--conditions", "baseline"]
     words += ["--output", str(output), "--backend", "hf", "--max_new_tokens", "3"]
-    assert main([*words, "--checkpoint_steps", "best", "--views", "bare", "prompted"]) == 0
+    assert main([*words, "--checkpoint_steps", "best", "--prompted", "baseline"]) == 0
     entries = read_results(output)["results"]
     assert [(e["step"], e["view"], e["num_fewshot"]) for e in entries] == [(1, "bare", 0), (1, "prompted", 2)]
     assert len({entry["samples"] for entry in entries}) == 2

@@ -147,7 +147,7 @@ def test_the_other_commands_know_it(python):
     assert "colors train: 4 rows" in python("-m", "distill.cli", "data", "check", "--data", "sample")
     overlap = python("-m", "distill.cli", "data", "overlap", "--task", "colors", "--data", "sample")
     assert "| colors | 4 training rows | 2 evaluated rows |" in overlap
-    titles = "from distill.report.labels import benchmark_name; print(benchmark_name('colors'))"
+    titles = "from distill.report.entries import title_of; print(title_of({'benchmark': 'colors'}))"
     assert python("-c", titles) == "Colours\n"
 
 

@@ -134,9 +134,9 @@ class Stages:
         return SimpleNamespace(poll=lambda: code, returncode=code)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stages():
-    """The stages of runs run in this process, which has loaded the libraries."""
+    """The stages of runs run in this process, which has loaded the libraries; other files start theirs."""
     found = Stages()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("distill.pipeline.wave.start", found.start)

@@ -67,7 +67,7 @@ def words_of(files, model_, output, **changes):
     return [*words, *SHORT]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def baked(files, teachable, stages, tmp_path_factory):
     """A folder baked from demonstrations and unlabelled inputs, its command line, and its `bake.json`."""
     output = tmp_path_factory.mktemp("baked") / "out"
@@ -199,7 +199,7 @@ def yaml_task(files):
     return files / "colors.yaml"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def baked_yaml(yaml_task, files, teachable, stages, tmp_path_factory):
     """A bake of lm-eval's own task, named from its folder, learning from no more than nine rows."""
     output = tmp_path_factory.mktemp("yaml") / "out"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from distill.evaluation.summary import diagnose, summarise
+from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.harness.measured import Scored
 
 N = 541
 INSTRUCTIONS = 834
@@ -50,13 +52,14 @@ def row(number: int, **verdicts) -> dict:
 
 
 def make_entry(benchmark, rows, *, condition="base", step=None, k=0, **changes):
+    scored = [Scored(score.name, score.name, unit=score.unit) for score in BENCHMARKS[benchmark].scores]
     entry = {
         "condition": condition,
         "step": step,
         "benchmark": benchmark,
         "num_fewshot": k,
-        "metrics": summarise(benchmark, rows),
-        "diagnostics": diagnose(benchmark, rows),
+        "metrics": summarise(scored, rows, {}),
+        "diagnostics": diagnose(scored, rows),
         "data": {
             "source": "hub",
             "rows": len(rows),
