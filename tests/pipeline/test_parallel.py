@@ -98,7 +98,7 @@ def test_where_a_stage_runs_does_not_make_it_out_of_date(tmp_path):
 
 
 def write_run(tmp_path):
-    text = (CONFIGS / "demo.yaml").read_text()
+    text = (CONFIGS / "demo_two.yaml").read_text()
     text = text.replace("  baseline:\n", "  baseline: {devices: [0, 1]}\n")
     text = text.replace("config: demo_online_v1.yaml", "config: demo_online_v1.yaml\n    devices: [2, 3]")
     path = tmp_path / "run.yaml"
@@ -163,7 +163,7 @@ def test_a_folder_that_another_run_writes_into_is_refused(tmp_path, capsys):
     try:
         with pytest.raises(UserError, match=f"still at work.*kill {left.pid}"):
             check_alone(tmp_path)
-        assert main(["run", str(CONFIGS / "demo.yaml"), "--output_dir", str(tmp_path)]) == 2
+        assert main(["run", str(CONFIGS / "demo_two.yaml"), "--output_dir", str(tmp_path)]) == 2
         assert "still at work" in capsys.readouterr().err and not (tmp_path / "run.yaml").exists()
         check_alone(tmp_path / "elsewhere")
     finally:

@@ -65,7 +65,7 @@ def test_a_missing_file_is_named_before_anything_runs(tmp_path):
 
 
 def test_the_demo_covers_overlap_gap_training_evaluation_and_report(tmp_path):
-    config = load_run_config(CONFIGS / "demo.yaml")
+    config = load_run_config(CONFIGS / "demo_two.yaml")
     (tmp_path / "run.yaml").touch()
     stages = build_stages(config, CONFIGS, tmp_path)
     assert [stage.name for stage in stages] == [
@@ -78,7 +78,7 @@ def test_the_demo_covers_overlap_gap_training_evaluation_and_report(tmp_path):
 
 
 def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
-    assert main(["run", str(CONFIGS / "demo.yaml"), "--output_dir", str(tmp_path / "out"), "--dry_run"]) == 0
+    assert main(["run", str(CONFIGS / "demo_two.yaml"), "--output_dir", str(tmp_path / "out"), "--dry_run"]) == 0
     assert "# train-ifeval-online_v1" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 
@@ -112,7 +112,7 @@ def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
     ],
 )
 def test_a_bad_run_file_is_named(tmp_path, change, words, capsys):
-    raw = yaml.safe_load((CONFIGS / "demo.yaml").read_text()) | change
+    raw = yaml.safe_load((CONFIGS / "demo_two.yaml").read_text()) | change
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(raw))
     assert main(["run", str(file)]) == 2
@@ -126,7 +126,7 @@ def test_a_missing_run_file_is_named(capsys):
 
 
 def test_training_goes_through_accelerate_launch_with_the_configured_file(tmp_path):
-    config = load_run_config(CONFIGS / "demo.yaml")
+    config = load_run_config(CONFIGS / "demo_two.yaml")
     stages = {stage.name: stage for stage in build_stages(config, CONFIGS, tmp_path)}
     command = stages["train-gsm8k-online_v1"].argv
     assert command[1:3] == ("-m", "accelerate.commands.launch")
@@ -136,14 +136,14 @@ def test_training_goes_through_accelerate_launch_with_the_configured_file(tmp_pa
 
 
 def test_max_steps_shortens_training_and_evaluation(tmp_path):
-    config = with_limits(load_run_config(CONFIGS / "demo.yaml"), n_samples=3, max_steps=5)
+    config = with_limits(load_run_config(CONFIGS / "demo_two.yaml"), n_samples=3, max_steps=5)
     commands = {stage.name: " ".join(stage.argv) for stage in build_stages(config, CONFIGS, tmp_path)}
     assert "--max_steps 5 --save_steps 5" in commands["train-ifeval-baseline"]
     assert "--n_samples 3" in commands["eval-ifeval"] and "--checkpoint_steps 5 --" in commands["eval-ifeval"]
 
 
 def test_controls_change_what_the_teacher_reads(tmp_path):
-    config = load_run_config(CONFIGS / "demo.yaml")
+    config = load_run_config(CONFIGS / "demo_two.yaml")
     names = ("zero", "shuffled", "irrelevant")
     conditions = {name: Condition("demo_online_v1.yaml", demonstrations=name) for name in names}
     config = dataclasses.replace(config, conditions=conditions)
@@ -155,7 +155,7 @@ def test_controls_change_what_the_teacher_reads(tmp_path):
 
 
 def test_changed_data_makes_what_was_made_from_it_out_of_date(tmp_path):
-    config = dataclasses.replace(load_run_config(CONFIGS / "demo.yaml"), data=str(tmp_path))
+    config = dataclasses.replace(load_run_config(CONFIGS / "demo_two.yaml"), data=str(tmp_path))
     (tmp_path / "gsm8k").mkdir()
     rows = tmp_path / "gsm8k" / "train.jsonl"
     rows.write_text("one")
@@ -206,7 +206,7 @@ def test_a_run_of_ones_own_task_is_written_beside_its_run_file(tmp_path, capsys)
 
 
 def test_training_is_done_when_it_says_so(tmp_path):
-    config = load_run_config(CONFIGS / "demo.yaml")
+    config = load_run_config(CONFIGS / "demo_two.yaml")
     stages = {stage.name: stage for stage in build_stages(config, CONFIGS, tmp_path)}
     trained = stages["train-gsm8k-baseline"]
     assert trained.done_when == trained.output / "finished.json"
