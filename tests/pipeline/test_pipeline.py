@@ -78,7 +78,9 @@ def test_the_demo_covers_overlap_gap_training_evaluation_and_report(tmp_path):
 
 
 def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
-    assert main(["run", str(CONFIGS / "demo_two.yaml"), "--output_dir", str(tmp_path / "out"), "--dry_run"]) == 0
+    assert (
+        main(["run", str(CONFIGS / "demo_two.yaml"), "--output_dir", str(tmp_path / "out"), "--dry_run"]) == 0
+    )
     assert "# train-ifeval-online_v1" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
 
