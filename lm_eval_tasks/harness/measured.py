@@ -11,9 +11,11 @@ from lm_eval_tasks.episodes import Episode, Source
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.task import HarnessSource, IclTask
 from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.scoring.named import NamedMetric
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 from lm_eval_tasks.sources.lm_eval_single import LmEvalTask
+from lm_eval_tasks.sources.other_inputs import OtherInputs
 from lm_eval_tasks.sources.rows_source import JsonLinesSource
 from lm_eval_tasks.sources.spec import TaskSpec
 
@@ -173,10 +175,16 @@ def judged(source: Source, episode: Episode, reply: str) -> float:
     """The primary score, 0 to 1, of a reply to a training row.
 
     Raises:
-        UserError: the source's scorer cannot judge its training rows.
+        UserError: the source's scorer cannot judge its training rows, or this one has no label to judge by.
     """
+    if isinstance(source, OtherInputs):
+        raise UserError(
+            f"{source.name}: its scorer judges rows of its own, not those of {source.data}; keep all answers."
+        )
     member = next((one for one in source.members if one.name == episode.source), source)
     if isinstance(member, JsonLinesSource):
+        if member.metric is not None:
+            _check_label(member.name, episode, member.metric)
         return member.judge(episode, reply).score
     if isinstance(member, BenchmarkSource):
         found = member.score(member.document(episode), reply, NOTHING_SPECIAL)
@@ -184,3 +192,11 @@ def judged(source: Source, episode: Episode, reply: str) -> float:
     if isinstance(member, LmEvalTask) and member.task.OUTPUT_TYPE == "generate_until":
         return member.judge(episode, reply)
     raise UserError(f"{source.name}: its scorer judges no written answers; keep all of them.")
+
+
+def _check_label(name: str, episode: Episode, metric: NamedMetric) -> None:
+    """Refuse a row that no reply could be right for: unlabelled answers would all be thrown away."""
+    try:
+        metric.check(episode.reference)
+    except UserError as error:
+        raise UserError(f"{name} row {episode.id!r} cannot be judged by {metric.spec!r}: {error}") from None

@@ -7,7 +7,7 @@ from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.harness.measured import ROWS_TOKENS, Scored, harness_task
+from lm_eval_tasks.harness.measured import ROWS_TOKENS, Scored, harness_task, judged
 from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.task_folder import write_task_folder
 
@@ -253,6 +253,40 @@ def shades(tmp_path):
         return str(path)
 
     return write
+
+
+class TestJudged:
+    """Replies to rows that are learnt from."""
+
+    def learn(self, tmp_path, rows, **options):
+        path = lines(tmp_path / "e.jsonl", PLAIN)
+        return TaskSpec(path, inputs=lines(tmp_path / "i.jsonl", rows), **options).open()
+
+    def test_rows_of_ones_own(self, tmp_path):
+        source = self.learn(tmp_path, [{"prompt": "a", "completion": "A"}, {"prompt": "b"}])
+        labelled, bare = source.train()
+        assert [judged(source, labelled, reply) for reply in ("A", "B")] == [1.0, 0.0]
+        with pytest.raises(UserError, match=r"e row '1' cannot be judged by 'exact_match': .*completion"):
+            judged(source, bare, "A")
+
+    def test_rows_of_a_benchmark(self):
+        source = TaskSpec("gsm8k", data="sample").open()
+        row = source.train()[0]
+        assert (judged(source, row, row.completion), judged(source, row, "none")) == (1.0, 0.0)
+
+    def test_rows_of_a_task_of_lm_eval(self, shades):
+        source = TaskSpec(shades(GENERATES)).open()
+        row = source.train()[0]
+        assert (judged(source, row, "red"), judged(source, row, "blue")) == (1.0, 0.0)
+        source = TaskSpec(shades(CHOOSES, "_choices")).open()
+        with pytest.raises(UserError, match="judges no written answers"):
+            judged(source, source.train()[0], "red")
+
+    def test_inputs_of_another_task(self, shades, tmp_path):
+        inputs = lines(tmp_path / "i.jsonl", [{"prompt": "How does a cherry look?", "completion": "red"}])
+        source = TaskSpec(shades(GENERATES), inputs=inputs).open()
+        with pytest.raises(UserError, match=r"its scorer judges rows of its own, not those of .*i.jsonl"):
+            judged(source, source.train()[0], "red")
 
 
 class TestTasksOfLmEval:
