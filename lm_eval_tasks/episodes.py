@@ -56,11 +56,14 @@ class Episode:
         return replace(self, teacher_prompt=teacher_prompt)
 
 
+def turns_of(prompt: Prompt) -> tuple[Message, ...]:
+    """A prompt as a conversation; a text is what the user says."""
+    return ({"role": "user", "content": prompt},) if isinstance(prompt, str) else prompt
+
+
 def prompt_text(prompt: Prompt) -> str:
     """What the turns of a prompt say, one after the other."""
-    return (
-        prompt if isinstance(prompt, str) else "\n\n".join(str(turn.get("content") or "") for turn in prompt)
-    )
+    return "\n\n".join(str(turn.get("content") or "") for turn in turns_of(prompt))
 
 
 def same_question(question: str) -> str:

@@ -27,6 +27,22 @@ MODES: tuple[str, ...] = get_args(Mode)
 DEFAULT_SEED = 42
 
 
+def check_choice(mode: str, k: int) -> None:
+    """Refuse a choice of demonstrations that serves no question.
+
+    Raises:
+        UserError: unknown mode, negative k, or one demonstration whose answer is to be exchanged.
+    """
+    if mode not in MODES:
+        raise UserError(f"demonstrations: mode is {mode!r}; choose from {', '.join(MODES)}.")
+    if k < 0:
+        raise UserError(f"demonstrations: num_fewshot is {k}; it must be 0 or more.")
+    if mode == "shuffled" and k == 1:
+        raise UserError(
+            "demonstrations: shuffled needs two or more, to exchange their answers; raise num_fewshot."
+        )
+
+
 @dataclass(frozen=True)
 class DemonstrationPicker:
     """Picks demonstrations from a pool.
@@ -48,14 +64,7 @@ class DemonstrationPicker:
 
     def __post_init__(self) -> None:
         """Refuse what could not be served for every question."""
-        if self.mode not in MODES:
-            raise UserError(f"demonstrations: mode is {self.mode!r}; choose from {', '.join(MODES)}.")
-        if self.k < 0:
-            raise UserError(f"demonstrations: num_fewshot is {self.k}; it must be 0 or more.")
-        if self.mode == "shuffled" and self.k == 1:
-            raise UserError(
-                "demonstrations: shuffled needs two or more, to exchange their answers; raise num_fewshot."
-            )
+        check_choice(self.mode, self.k)
         # One more than k where they are drawn, so that a question of the pool itself can be left out.
         needed = self.k if self.mode == "listed" else self.k + 1
         if self.mode != "zero" and self.k and len(self.pool) < needed:

@@ -6,7 +6,7 @@ Demonstrations are user/assistant turns; nothing is shown to the model that is n
 
 from collections.abc import Sequence
 
-from lm_eval_tasks.episodes import Episode, Message, Prompt
+from lm_eval_tasks.episodes import Episode, Message, Prompt, turns_of
 from lm_eval_tasks.errors import UserError
 
 
@@ -45,6 +45,4 @@ def build_messages(
 
 
 def _turns(prompt: Prompt) -> list[Message]:
-    if isinstance(prompt, str):
-        return [{"role": "user", "content": prompt}]
-    return [dict(turn) for turn in prompt]
+    return [dict(turn) for turn in turns_of(prompt)]

@@ -4,27 +4,23 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from lm_eval_tasks.benchmarks import get_benchmark
 from lm_eval_tasks.benchmarks.definition import Role
 from lm_eval_tasks.episodes import Episode, Prompt
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.demonstrations import (
-    DEFAULT_SEED,
-    DemonstrationPicker,
-    Mode,
-    without_overlap,
-)
+from lm_eval_tasks.prompting.demonstrations import Mode, without_overlap
 from lm_eval_tasks.prompting.render import build_messages
 from lm_eval_tasks.reading import Split, local_file, read_rows, resolve_source
 from lm_eval_tasks.scoring.metrics import Metric, Metrics
 from lm_eval_tasks.scoring.response import Circumstances
+from lm_eval_tasks.sources.pooled import PooledTask
 
 logger = logging.getLogger(__name__)
 
 
-class BenchmarkSource:
+class BenchmarkSource(PooledTask):
     """See `Source`.
 
     Attributes:
@@ -83,20 +79,6 @@ class BenchmarkSource:
                 "%s: %d rows of the demonstrations' pool are evaluated here and left out", self.name, dropped
             )
         return kept
-
-    @property
-    def members(self) -> list["BenchmarkSource"]:
-        """Itself."""
-        return [self]
-
-    def picker(self, k: int, mode: str | None = None, seed: int = DEFAULT_SEED) -> DemonstrationPicker:
-        """See `Source`.
-
-        Raises:
-            UserError: unknown mode, or too few demonstrations.
-        """
-        chosen = cast(Mode, mode or self.demonstration_mode)
-        return DemonstrationPicker(self.pool() if k else [], k, chosen, seed)
 
     @property
     def left_out(self) -> dict[str, int]:

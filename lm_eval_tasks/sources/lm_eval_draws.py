@@ -4,20 +4,9 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 from lm_eval_tasks.errors import UserError
-
-Mode = Literal["fixed", "per_example", "shuffled", "listed", "zero"]
-"""How demonstrations are chosen.
-
-- `fixed`: the same k for every question (their computation can be shared);
-- `per_example`: k others for each question, seeded by the seed and the question;
-- `shuffled`: as `fixed`, each with the next one's answer (a causal control);
-- `listed`: the pool's first k, as lm-eval's `first_n` shows them;
-- `zero`: none (a causal control).
-"""
-MODES: tuple[str, ...] = get_args(Mode)
+from lm_eval_tasks.prompting.demonstrations import check_choice
 
 _FIRST_ROWS = 256
 """So many are drawn before the whole pool is put in order, which takes long for each of many questions."""
@@ -32,7 +21,7 @@ class Draw:
         size: Rows of the pool.
         question: `question(index)`: what a row asks; None: it may not be shown.
         k: How many are shown; those of a smaller k are among those of a larger.
-        mode: See `Mode`.
+        mode: See `prompting.demonstrations.Mode`; `per_example` is seeded by the seed and the question.
         seed: Of the order.
         chosen: The rows that the task's own sampler chose for `fixed`; None: they are drawn here.
 
@@ -50,14 +39,7 @@ class Draw:
 
     def __post_init__(self) -> None:
         """Refuse what serves no question."""
-        if self.mode not in MODES:
-            raise UserError(f"demonstrations: mode is {self.mode!r}; choose from {', '.join(MODES)}.")
-        if self.k < 0:
-            raise UserError(f"demonstrations: num_fewshot is {self.k}; it must be 0 or more.")
-        if self.mode == "shuffled" and self.k == 1:
-            raise UserError(
-                "demonstrations: 'shuffled' needs num_fewshot 2 or more to permute their answers."
-            )
+        check_choice(self.mode, self.k)
 
     @cached_property
     def fixed(self) -> list[int]:

@@ -31,7 +31,7 @@ def open_lm_eval_task(
         name_or_path: A name that lm-eval knows (`lm_eval:` before it is allowed), or the path of a YAML file.
         chat: Whether prompts are chat messages; else plain text, for a model without a chat template.
         train_split: The split to learn from; default: the task's training split.
-        demonstrations: One of `lm_eval_draws.MODES`. A task that lists its own (`first_n`, or
+        demonstrations: One of `prompting.demonstrations.MODES`. A task that lists its own (`first_n`, or
             `fewshot_config.samples`) shows those where `fixed` is asked for.
         seed: Of the draw.
         num_fewshot: Demonstrations of the few-shot view; default: the task's, else 0.

@@ -4,7 +4,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lm_eval_tasks.episodes import Episode, Message, Picker, Prompt, Source, prompt_text, same_question
+from lm_eval_tasks.episodes import (
+    Episode,
+    Message,
+    Picker,
+    Prompt,
+    Source,
+    prompt_text,
+    same_question,
+    turns_of,
+)
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.sources.json_lines import read_episodes
 
@@ -118,7 +127,7 @@ class OtherInputs:
 
     def _checked(self, row: Episode) -> tuple[Message, ...]:
         """The turns of an input, which the task's prompts can hold."""
-        turns = _as_turns(row.prompt)
+        turns = turns_of(row.prompt)
         if turns[0]["role"] == "system":
             raise UserError(
                 f"{self.data}, row {row.id!r}: an input of another task has no system turn of its own; give "
@@ -151,8 +160,4 @@ def _question(row: Episode) -> str:
 
 def _last_turn(row: Episode) -> str:
     """What the user says last."""
-    return next(str(turn["content"]) for turn in reversed(_as_turns(row.prompt)) if turn["role"] == "user")
-
-
-def _as_turns(prompt: Prompt) -> tuple[Message, ...]:
-    return ({"role": "user", "content": prompt},) if isinstance(prompt, str) else prompt
+    return next(str(turn["content"]) for turn in reversed(turns_of(row.prompt)) if turn["role"] == "user")

@@ -4,22 +4,23 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from lm_eval_tasks.episodes import Episode, Message, Prompt, prompt_text
+from lm_eval_tasks.episodes import Episode, Message, Prompt, prompt_text, turns_of
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, DemonstrationPicker, Mode
+from lm_eval_tasks.prompting.demonstrations import Mode
 from lm_eval_tasks.scoring.diagnostics import flag
 from lm_eval_tasks.scoring.metrics import COMMON_METRICS, MEAN, POOLED, Metric, Metrics
 from lm_eval_tasks.scoring.named import Judgement, NamedMetric
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.scoring.thinking import split_thinking
+from lm_eval_tasks.sources.pooled import PooledTask
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class JsonLinesSource:
+class JsonLinesSource(PooledTask):
     """Episodes of JSON lines; a `lm_eval_tasks.episodes.Source`. Made by `open_json_lines`.
 
     Attributes:
@@ -81,20 +82,6 @@ class JsonLinesSource:
         remedy = "--demonstrations D.jsonl, each row with a completion"
         solved = self.demonstrations or [row for row in self._inputs if row.completion is not None]
         return _some(solved, self.name, "solved rows to show", remedy)
-
-    @property
-    def members(self) -> list["JsonLinesSource"]:
-        """Itself."""
-        return [self]
-
-    def picker(self, k: int, mode: str | None = None, seed: int = DEFAULT_SEED) -> DemonstrationPicker:
-        """See `Source`.
-
-        Raises:
-            UserError: unknown mode, or too few demonstrations.
-        """
-        chosen = cast(Mode, mode or self.demonstration_mode)
-        return DemonstrationPicker(self.pool() if k else [], k, chosen, seed)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -182,7 +169,7 @@ class JsonLinesSource:
 
 def _apart(prompt: Prompt) -> tuple[str | None, tuple[Message, ...]]:
     """The text of the system turn, if any, and the other turns."""
-    turns = ({"role": "user", "content": prompt},) if isinstance(prompt, str) else prompt
+    turns = turns_of(prompt)
     if turns[0]["role"] == "system":
         return str(turns[0]["content"]), turns[1:]
     return None, turns
