@@ -14,7 +14,7 @@ from distill.encoding.encode import render_prompt
 from distill.evaluation.engines import check_model, has_chat_template, open_engine
 from distill.evaluation.settings import EvalSettings
 from distill.model.fingerprints import digest, model_fingerprint
-from lm_eval_tasks.episodes import Episode, Prompt
+from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.files import write_text
 from lm_eval_tasks.harness.measured import ROWS_TOKENS, judged
@@ -24,14 +24,6 @@ from lm_eval_tasks.sources import TaskSpec
 KEEP = ("all", "correct")
 _CHUNK = 64
 """Rows that an interruption loses at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A row and what the model reads of it."""
-
-    episode: Episode
-    prompt: Prompt
 
 
 @dataclass(slots=True)
@@ -79,10 +71,10 @@ def write_answers(
     check(n > 0, "--n", n, "give 1 or more")
     check(keep in KEEP, "--keep", keep, f"choose from {', '.join(KEEP)}")
     asked = asked_rows(settings, spec, limit)
-    if keep == "correct" and all(one.episode.reference.get("target") is None for one in asked):
-        raise UserError("--keep correct: no row has a gold answer to judge by; label some, or keep all.")
-    solved = [one.episode for one in asked if keep_gold and one.episode.completion is not None]
-    asked = [one for one in asked if not keep_gold or one.episode.completion is None]
+    if keep == "correct":
+        check_labels(asked)
+    solved = [row for row in asked if keep_gold and row.completion is not None]
+    asked = [row for row in asked if not keep_gold or row.completion is None]
     part = output.with_name(f".{output.name}.part")
     done = _read_part(part, _run_digest(settings, asked, n, keep))
     counts = Counts(**done.counts)
@@ -97,13 +89,21 @@ def write_answers(
     return counts
 
 
-def asked_rows(settings: EvalSettings, spec: TaskSpec, limit: int | None) -> list[Asked]:
+def check_labels(rows: Sequence[Episode]) -> None:
+    """Refuse rows of which none can be judged, where only correct answers are to be kept."""
+    if all(row.reference.get("target") is None for row in rows):
+        raise UserError(
+            "--keep correct: no row to learn from has a gold answer to judge by; label some, or keep all."
+        )
+
+
+def asked_rows(settings: EvalSettings, spec: TaskSpec, limit: int | None) -> list[Episode]:
     """The training rows with what the prompted model reads; the fixed demonstrations are not among them."""
     source = spec.open(chat=has_chat_template(settings.model))
     context = spec.context(source)
     picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
     rows, _ = without_overlap(source.train(), picker.fixed)
-    return [Asked(row, context.prompt(source, row, picker.pick(row))) for row in rows[:limit]]
+    return context.apply(source, rows[:limit], picker.pick)
 
 
 @dataclass(slots=True)
@@ -121,8 +121,8 @@ class _Done:
         )
 
 
-def _run_digest(settings: EvalSettings, asked: Sequence[Asked], n: int, keep: str) -> str:
-    rows = [[one.episode.id, one.prompt] for one in asked]
+def _run_digest(settings: EvalSettings, asked: Sequence[Episode], n: int, keep: str) -> str:
+    rows = [[row.id, row.taught] for row in asked]
     return digest([settings.request(), model_fingerprint(check_model(settings.model)), rows, n, keep])
 
 
@@ -137,7 +137,7 @@ def _read_part(part: Path, key: str) -> _Done:
 def _write(
     settings: EvalSettings,
     spec: TaskSpec,
-    todo: Sequence[Asked],
+    todo: Sequence[Episode],
     part: Path,
     done: _Done,
     counts: Counts,
@@ -149,18 +149,18 @@ def _write(
     with engine.serve() as lm, tqdm(total=len(todo) + done.rows, initial=done.rows, desc="answers") as bar:
         for chunk in _chunks(todo):
             replies = _replies(lm, settings, chunk, n)
-            for one, found in zip(chunk, replies, strict=True):
+            for row, found in zip(chunk, replies, strict=True):
                 for text, truncated in found:
                     counts.written += 1
                     counts.truncated += truncated
                     counts.empty += not text.strip()
                     if truncated or not text.strip():
                         continue
-                    if keep == "correct" and judged(source, one.episode, text) < 1:
+                    if keep == "correct" and judged(source, row, text) < 1:
                         counts.wrong += 1
                         continue
                     counts.kept += 1
-                    done.lines.append(_line(one.episode, text))
+                    done.lines.append(_line(row, text))
                     break
             done.rows += len(chunk)
             done.counts = {name: getattr(counts, name) for name in Counts.__slots__}
@@ -173,30 +173,30 @@ def _line(row: Episode, answer: str) -> str:
     return json.dumps({"id": row.id, "completion": answer}, ensure_ascii=False)
 
 
-def _chunks(todo: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
+def _chunks(todo: Sequence[Episode]) -> Iterator[Sequence[Episode]]:
     for begin in range(0, len(todo), _CHUNK):
         yield todo[begin : begin + _CHUNK]
 
 
-def _replies(lm: Any, settings: EvalSettings, chunk: Sequence[Asked], n: int) -> list[list[tuple[str, bool]]]:
+def _replies(
+    lm: Any, settings: EvalSettings, chunk: Sequence[Episode], n: int
+) -> list[list[tuple[str, bool]]]:
     """For each row its n answers, each with whether it was cut."""
     limit = settings.max_new_tokens or ROWS_TOKENS
     prompts = [
-        render_prompt(
-            lm.tokenizer, one.prompt, enable_thinking=settings.enable_thinking, tools=one.episode.tools
-        )
-        for one in chunk
+        render_prompt(lm.tokenizer, row.taught, enable_thinking=settings.enable_thinking, tools=row.tools)
+        for row in chunk
     ]
     found: list[list[tuple[str, bool]]] = [[] for _ in chunk]
     for draw in range(n):
         options: dict[str, Any] = {"until": [], "max_gen_toks": limit, "do_sample": n > 1}
         options |= {"temperature": 1.0} if n > 1 else {"temperature": 0.0}
         requests = [
-            Instance("generate_until", {"id": one.episode.id}, (prompt, options), 0)
-            for one, prompt in zip(chunk, prompts, strict=True)
+            Instance("generate_until", {"id": row.id}, (prompt, options), 0)
+            for row, prompt in zip(chunk, prompts, strict=True)
         ]
         if n > 1:
-            _seed(f"{settings.seed}/{draw}/{chunk[0].episode.id}")
+            _seed(f"{settings.seed}/{draw}/{chunk[0].id}")
         texts = lm.generate_until(requests, disable_tqdm=True)
         for place, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
             found[place].append((text, lm.recorder.replies[prompt].truncated))

@@ -7,7 +7,6 @@ exact (sliding windows, recurrent layers, encoders, positions that hang on the l
 import inspect
 import logging
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import nn
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+from distill.encoding.prefixes import common_prefix
 from distill.evaluation.shared_attention import RepeatedStates, SharedStates
 
 MIN_SHARED = 32
@@ -38,9 +38,7 @@ def shared_tokens(prompts: Iterable[Sequence[int]]) -> list[int]:
     ids = [list(prompt) for prompt in prompts]
     if len(ids) < 2:
         return []
-    # Of sorted sequences the first and the last share what all share.
-    ends = zip(min(ids), max(ids), strict=False)
-    same = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends)][: min(map(len, ids)) - 1]
+    same = common_prefix(ids)[: min(map(len, ids)) - 1]
     return same if len(same) >= MIN_SHARED else []
 
 

@@ -18,6 +18,7 @@ from lm_eval_tasks.sources.lm_eval_single import LmEvalTask
 from lm_eval_tasks.sources.other_inputs import OtherInputs
 from lm_eval_tasks.sources.rows_source import JsonLinesSource
 from lm_eval_tasks.sources.spec import TaskSpec
+from lm_eval_tasks.sources.task_folder import rows_config
 
 ROWS_TOKENS = 256
 """Longest answer to rows of one's own, where nobody says how long."""
@@ -148,24 +149,13 @@ def _rows_task(
 ) -> HarnessTask:
     own = any(row.teacher_prompt is not None or row.privileged is not None for row in member.evaluation())
     beside = prompted and (own or context.privileged is not None)
-    config: dict[str, Any] = {
-        "task": member.name,
-        "test_split": "test",
-        "output_type": "generate_until",
-        "doc_to_text": "question",
-        "doc_to_target": "target",
-        "metric_list": [],
-        "generation_kwargs": {
-            "until": [],
-            "do_sample": False,
-            "max_gen_toks": member.max_new_tokens or ROWS_TOKENS,
-        },
-        "num_fewshot": k or None,
-        "metadata": {"version": 1.0, **metadata, "view": "teacher" if beside else "student"},
-    }
+    config = rows_config(member.name, member.max_new_tokens or ROWS_TOKENS)
+    config["metadata"] |= {**metadata, "view": "teacher" if beside else "student"}
+    if k:
+        config["num_fewshot"] = k
     # The system text, documents included, comes through the harness; given here, it would stand there twice.
     shown = Context(privileged=context.privileged, privileged_template=context.privileged_template)
-    task = SourceTask(member, shown, {key: value for key, value in config.items() if value is not None})
+    task = SourceTask(member, shown, config)
     unit = "row" if member.metric is not None and member.metric.binary else "score"
     scored = (Scored(member.metric_name, member.metric_name, unit=unit),)
     return HarnessTask(member.name, task, TaskManager(include_defaults=False), scored, ("reference",))

@@ -117,18 +117,23 @@ def write_task_folder(
     return TaskFolder(task_file)
 
 
-def _task_yaml(name: str, files: Mapping[str, Any], max_new_tokens: int, num_fewshot: int) -> str:
-    config: dict[str, Any] = {
+def rows_config(name: str, max_new_tokens: int) -> dict[str, Any]:
+    """What the harness is told of a task of rows, whether a file or an opened source holds them."""
+    return {
         "task": name,
         "test_split": "test",
         "output_type": "generate_until",
         "doc_to_text": "question",
         "doc_to_target": "target",
-        "metric_list": [],  # RowsTask names them
-        "dataset_kwargs": {key: value for key, value in files.items() if value is not None},
+        "metric_list": [],  # the task's class names them
         "generation_kwargs": {"until": [], "do_sample": False, "max_gen_toks": max_new_tokens},
         "metadata": {"version": 1.0},
     }
+
+
+def _task_yaml(name: str, files: Mapping[str, Any], max_new_tokens: int, num_fewshot: int) -> str:
+    config = rows_config(name, max_new_tokens)
+    config["dataset_kwargs"] = {key: value for key, value in files.items() if value is not None}
     if num_fewshot:  # the harness would take a 0 for final, and ignore --num_fewshot
         config["num_fewshot"] = num_fewshot
     head = "# lm_eval --tasks THIS_FILE --apply_chat_template ...\nclass: !function task.Rows\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from distill.encoding.encode import encode_prompt
+from distill.evaluation.answers import check_labels
 from distill.evaluation.engines import check_model
 from distill.model.demo_model import resolve_model
 from distill.pipeline.bake.defaults import answer_tokens
@@ -172,10 +173,8 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
             "--keep and --n_answers are for answers that the prompted model writes; with --method on_policy "
             "the student writes them. Leave one of them out."
         )
-    if request.keep == "correct" and all(row.reference.get("target") is None for row in rows):
-        raise UserError(
-            "--keep correct: no row to learn from has a gold answer to judge by; label some, or keep all."
-        )
+    if request.keep == "correct":
+        check_labels(rows)
 
 
 def _check_rows(

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distill.evaluation.answers import KEEP
 from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.sources import TaskSpec
 
 METHODS = ("off_policy", "on_policy")
 BASELINES = ("sft", "none")
-KEEP = ("all", "correct")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
