@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from distill.evaluation.divergence import read_divergence
 from lm_eval_tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,17 +74,14 @@ def find_checkpoints(
 
 def _numbers(steps: Sequence[int | str], existing: Sequence[int], folder: Path) -> list[int]:
     """The steps as numbers."""
-    words = {"last": existing[-1], "best": _best(existing, folder)}
+    words = {"last": existing[-1], "best": best_step(existing, folder)}
     return list(dict.fromkeys(words[step] if isinstance(step, str) else step for step in steps))
 
 
-def _best(existing: Sequence[int], folder: Path) -> int:
+def best_step(existing: Sequence[int], folder: Path) -> int:
     """The step of the lowest held-out divergence among those that are saved."""
-    path = folder / "divergence.json"
-    if not path.is_file():
-        return existing[-1]
-    measured = json.loads(path.read_text(encoding="utf-8"))["steps"]
-    found = {int(step): value["kl_teacher"] for step, value in measured.items() if int(step) in existing}
+    measured = read_divergence(folder)
+    found = {step: figures["kl_teacher"] for step, figures in measured.items() if step in existing}
     return min(found, key=lambda step: (found[step], step), default=existing[-1])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distill.evaluation.divergence import read_divergence
 from distill.evaluation.results import SCHEMA, read_results
 from distill.report.entries import Entry, is_bare, kind_of, name_of, title_of
 from distill.report.labels import model_name, subject_name
@@ -176,7 +177,7 @@ def _training_runs(shown: Sequence[Found]) -> list[TrainingRun]:
             folders[one.entry["benchmark"], one.entry["condition"]] = one.entry, one.checkpoint.parent
     runs = []
     for (benchmark, condition), (entry, folder) in folders.items():
-        losses, divergence = _losses(folder), _divergence(folder)
+        losses, divergence = _losses(folder), read_divergence(folder)
         if losses or divergence:
             names = benchmark, title_of(entry), _teacher(benchmark, shown)
             runs.append(TrainingRun(condition, kind_of(entry), *names, losses, divergence))
@@ -195,12 +196,6 @@ def _losses(folder: Path) -> list[tuple[int, float]]:
     )
     log = _json(states[-1]).get("log_history", []) if states else []
     return [(int(line["step"]), float(line["loss"])) for line in log if "loss" in line]
-
-
-def _divergence(folder: Path) -> dict[int, dict[str, float]]:
-    path = folder / "divergence.json"
-    steps = _json(path).get("steps", {}) if path.is_file() else {}
-    return {int(step): figures for step, figures in sorted(steps.items(), key=lambda item: int(item[0]))}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -219,16 +219,6 @@ class DivergenceCallback(TrainerCallback):
         return {name: value for name, value in steps.items() if int(name) < step}
 
 
-def best_step(output_dir: Path) -> int | None:
-    """The step of a run whose held-out divergence is lowest; None where none was measured after the start."""
-    path = output_dir / FILE
-    if not path.is_file():
-        return None
-    steps = json.loads(path.read_text(encoding="utf-8"))["steps"]
-    trained = {int(step): measured["kl_teacher"] for step, measured in steps.items() if int(step) > 0}
-    return min(trained, key=lambda step: (trained[step], step), default=None)
-
-
 def _without_progress(steps: Mapping[str, Mapping[str, float]]) -> int:
     """How many measurements in a row have not been lower than all before."""
     values = [steps[step]["kl_teacher"] for step in sorted(steps, key=int)]

@@ -7,6 +7,7 @@ from peft import LoraConfig, get_peft_model
 
 from distill.encoding.collator import DistillCollator, predicting
 from distill.encoding.prefixes import prefixes_of
+from distill.evaluation.checkpoints import best_step
 from distill.model.output_head import check_head
 from distill.teachers.models import self_teacher
 from distill.training.config import DataArguments
@@ -16,7 +17,6 @@ from distill.training.held_out import (
     DivergenceCallback,
     DivergenceMeter,
     _without_progress,
-    best_step,
 )
 
 
@@ -89,10 +89,11 @@ def test_progress_is_a_new_lowest_divergence(values, waited):
 
 
 def test_the_best_step_is_the_lowest_after_training_began(tmp_path):
-    assert best_step(tmp_path) is None
+    saved = [10, 20, 30]
+    assert best_step(saved, tmp_path) == 30  # nothing was measured: the last
     for values, best in [((0.1, 0.5), 10), ((1.0, 0.4, 0.2, 0.3), 20), ((1.0, 0.2, 0.2), 10)]:
         (tmp_path / "divergence.json").write_text(json.dumps({"steps": steps_of(*values)}))
-        assert best_step(tmp_path) == best
+        assert best_step(saved, tmp_path) == best
 
 
 def test_training_ends_where_the_divergence_no_longer_falls(make_trainer, data, tmp_path):

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from distill.pipeline.bake.folder import TASK, check_training, write_folder
-from distill.pipeline.bake.outcome import LEVEL, Measured, advantage, build_outcome, read_measured, score_of
+from distill.pipeline.bake.outcome import LEVEL, advantage, build_outcome, read_measured, score_of, view_of
 from distill.pipeline.bake.plan import Plan, make_plan
 from distill.pipeline.bake.request import BakeRequest
 from distill.pipeline.config import RunConfig
 from distill.pipeline.processes import check_alone
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
 
@@ -56,7 +57,7 @@ def run_bake(request: BakeRequest) -> dict[str, Any]:
     run_stages(stages, folder, until=f"gap-{plan.name}")
     _check_gain(plan, folder)
     run_stages(stages, folder)
-    outcome = build_outcome(plan, folder, seconds=_seconds(folder))
+    outcome = build_outcome(plan, config, folder, seconds=_seconds(folder))
     outcome |= _deliver(plan, config, folder, outcome.pop("checkpoint"))
     write_json(folder / OUTCOME, outcome)
     return outcome
@@ -89,7 +90,7 @@ def _check_gain(plan: Plan, folder: Path) -> None:
         NotBetterError: the prompted model is no better, and nobody insists.
     """
     measured = read_measured(folder / plan.name / "gap.json")
-    base, prompted = _views(measured)
+    base, prompted = view_of(measured, "bare"), view_of(measured, "prompted")
     if not prompted:
         return
     before, after = score_of(base), score_of(prompted)
@@ -106,11 +107,6 @@ def _check_gain(plan: Plan, folder: Path) -> None:
         print(f"WARNING: the prompt does not help: {told}", flush=True)
     elif p >= LEVEL:
         print(f"WARNING: the prompt's gain may be chance: {told}", flush=True)
-
-
-def _views(measured: list[Measured]) -> tuple[list[Measured], list[Measured]]:
-    base = [one for one in measured if one.entry["view"] == "bare"]
-    return base, [one for one in measured if one.entry["view"] == "prompted"]
 
 
 def _seconds(folder: Path) -> dict[str, float]:
@@ -181,13 +177,13 @@ def _lm_eval_command(plan: Plan, config: RunConfig, folder: Path, adapter: Path)
     words += ["--tasks", _lm_eval_task(plan, folder)]
     if plan.request.n_samples:
         words += ["--limit", str(plan.request.n_samples)]
-    if plan.spec.task not in _ours():
+    if plan.spec.task not in BENCHMARKS:
         words += ["--num_fewshot", "0"]
     if plan.max_new_tokens and not plan.is_rows:
         words += ["--gen_kwargs", f"max_gen_toks={plan.max_new_tokens}"]
     if plan.chats:
         words.append("--apply_chat_template")
-    if plan.spec.task in _ours() and config.data:
+    if plan.spec.task in BENCHMARKS and config.data:
         words += ["--metadata", json.dumps({"data": config.data})]
     words += ["--batch_size", "auto" if config.backend == "vllm" else str(config.batch_size)]
     return shlex.join([*words, "--output_path", str(folder / "lm_eval"), "--log_samples"])
@@ -196,13 +192,7 @@ def _lm_eval_command(plan: Plan, config: RunConfig, folder: Path, adapter: Path)
 def _lm_eval_task(plan: Plan, folder: Path) -> str:
     if plan.is_rows:
         return str(folder / TASK / "task.yaml")
-    if plan.spec.task in _ours():
+    if plan.spec.task in BENCHMARKS:
         return f"{plan.spec.task}_icl_0shot"
     name = plan.spec.task.removeprefix("lm_eval:")
     return str(Path(name).resolve()) if name.endswith(".yaml") else name
-
-
-def _ours() -> frozenset[str]:
-    from lm_eval_tasks.benchmarks import BENCHMARKS
-
-    return frozenset(BENCHMARKS)

@@ -29,7 +29,7 @@ def learning_rate(hidden_size: int) -> float:
 
 
 def answer_tokens(lengths: list[int]) -> int:
-    """Longest answer, from the lengths of known ones: half as long again, a multiple of eight."""
+    """Longest answer, from the lengths of known ones: a quarter longer and a little, a multiple of eight."""
     return 8 * math.ceil((1.25 * max(lengths) + 4) / 8)
 
 

@@ -21,8 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distill.evaluation.divergence import read_divergence
 from distill.pipeline.bake.folder import BAKED
 from distill.pipeline.bake.plan import Plan
+from distill.pipeline.config import RunConfig
+from distill.pipeline.training import trained_dir
 from distill.statistics.paired import gap_closed, mcnemar
 from lm_eval_tasks.errors import UserError
 
@@ -81,14 +84,19 @@ def score_of(members: Sequence[Measured]) -> Json | None:
         }
     from lm_eval_tasks.scoring.intervals import wilson_interval
 
-    values = [value for member in members for value in member.values.values()]
+    found = _pooled(members)
+    binary = found["correct"] is not None
+    return found | {"interval": list(wilson_interval(found["score"], found["n"])) if binary else None}
+
+
+def _pooled(members: Sequence[Measured]) -> Json:
+    """Correct, n and score of all rows together."""
+    values = list(_column(members).values())
     binary = all(value in (0.0, 1.0) for value in values)
-    score = statistics.fmean(values)
     return {
         "correct": int(sum(values)) if binary else None,
         "n": len(values),
-        "score": score,
-        "interval": list(wilson_interval(score, len(values))) if binary else None,
+        "score": statistics.fmean(values),
     }
 
 
@@ -125,30 +133,12 @@ def prompt_tokens(members: Sequence[Measured]) -> float | None:
     return round(statistics.fmean(lengths), 1) if lengths else None
 
 
-def by_column(members: Sequence[Measured], column: str) -> dict[str, Json]:
-    """Correct, n and score of the rows of each value of a column."""
-    groups: dict[str, list[float]] = {}
-    for member in members:
-        for row in member.rows.values():
-            value = row.get("reference", {}).get(column)
-            if value is not None:
-                groups.setdefault(str(value), []).append(float(row[member.metric]))
-    return {
-        value: {
-            "correct": int(sum(found)) if all(one in (0.0, 1.0) for one in found) else None,
-            "n": len(found),
-            "score": statistics.fmean(found),
-        }
-        for value, found in sorted(groups.items())
-    }
-
-
-def build_outcome(plan: Plan, folder: Path, *, seconds: Mapping[str, float]) -> Json:
+def build_outcome(plan: Plan, config: RunConfig, folder: Path, *, seconds: Mapping[str, float]) -> Json:
     """The contents of `bake.json`, but for what is delivered; `checkpoint` is the baked one's folder."""
     gap = read_measured(folder / plan.name / "gap.json")
     trained = read_measured(folder / plan.name / "results.json")
-    base, prompted = _view(gap, "bare"), _view(gap, "prompted")
-    baked = _view(_of(trained, BAKED), "bare")
+    base, prompted = view_of(gap, "bare"), view_of(gap, "prompted")
+    baked = view_of(_of(trained, BAKED), "bare")
     if not baked:
         raise UserError(f"{folder}: the baked model was not evaluated; its problem stands above.")
     sft = _best_sft(trained)
@@ -161,9 +151,9 @@ def build_outcome(plan: Plan, folder: Path, *, seconds: Mapping[str, float]) -> 
         "prompted": score_of(prompted),
         "sft": score_of(sft) and {**(score_of(sft) or {}), "condition": sft[0].entry["condition"]},
         "baked": score_of(baked),
-        "baked_prompted": score_of(_view(_of(trained, BAKED), "prompted")),
+        "baked_prompted": score_of(view_of(_of(trained, BAKED), "prompted")),
         "gap_closed": closed(base, prompted, baked),
-        "divergence": _divergence(folder, plan, baked[0].entry["step"]),
+        "divergence": _divergence(trained_dir(config, plan.name, folder) / BAKED, baked[0].entry["step"]),
         "prompt_tokens": {"prompted": prompt_tokens(prompted), "baked": prompt_tokens(baked)},
         "members": _members(base, prompted, sft, baked),
         "seconds": dict(seconds),
@@ -207,7 +197,8 @@ def _told(score: Mapping[str, Any]) -> str:
     return f"{score['correct']} of {score['n']} ({score['score']:.1%})"
 
 
-def _view(measured: Sequence[Measured], view: str) -> list[Measured]:
+def view_of(measured: Sequence[Measured], view: str) -> list[Measured]:
+    """The entries of one view."""
     return [one for one in measured if one.entry["view"] == view]
 
 
@@ -218,23 +209,17 @@ def _of(measured: Sequence[Measured], condition: str) -> list[Measured]:
 def _best_sft(trained: Sequence[Measured]) -> list[Measured]:
     """The fine-tuned condition with the highest score, so that the baseline is a fair one."""
     tries = dict.fromkeys(one.entry["condition"] for one in trained if one.entry["condition"] != BAKED)
-    found = [_view(_of(trained, condition), "bare") for condition in tries]
+    found = [view_of(_of(trained, condition), "bare") for condition in tries]
     return max(found, key=lambda members: (score_of(members) or {"score": -1.0})["score"], default=[])
 
 
-def _divergence(folder: Path, plan: Plan, step: int) -> Json | None:
+def _divergence(trained: Path, step: int) -> Json | None:
     """Held-out KL(prompted || student) per answer token, before training and at the evaluated step."""
-    path = trained_dir_of(folder, plan.name) / BAKED / "divergence.json"
-    if not path.is_file():
+    measured = read_divergence(trained)
+    if not measured:
         return None
-    steps = json.loads(path.read_text(encoding="utf-8"))["steps"]
-    values = {int(at): measured["kl_teacher"] for at, measured in steps.items()}
-    return {"before": values.get(0), "after": values.get(step)}
-
-
-def trained_dir_of(folder: Path, name: str) -> Path:
-    """Where the trained conditions of a job are."""
-    return folder / name / "trained"
+    before, after = (measured.get(at, {}).get("kl_teacher") for at in (0, step))
+    return {"before": before, "after": after}
 
 
 def _members(*views: Sequence[Measured]) -> Json | None:
@@ -254,18 +239,28 @@ def _members(*views: Sequence[Measured]) -> Json | None:
 
 def _by(column: str, views: Mapping[str, Sequence[Measured]]) -> Json:
     """Scores and gap closed of the rows of each value."""
-    parts = {name: by_column(members, column) for name, members in views.items()}
+    values = {_value(row, column) for member in views["baked"] for row in member.rows.values()} - {None}
     found: Json = {}
-    for value in parts["baked"]:
-        rows = {name: [_only(member, column, value) for member in members] for name, members in views.items()}
-        found[value] = {name: part.get(value) for name, part in parts.items()}
-        found[value]["gap_closed"] = closed(rows["base"], rows["prompted"], rows["baked"])
+    for value in sorted(map(str, values)):
+        parts = {
+            name: [_only(member, column, value) for member in members] for name, members in views.items()
+        }
+        found[value] = {
+            name: _pooled(part) if any(one.rows for one in part) else None for name, part in parts.items()
+        }
+        found[value]["gap_closed"] = closed(parts["base"], parts["prompted"], parts["baked"])
     return found
 
 
+def _value(row: Mapping[str, Any], column: str) -> str | None:
+    value = row.get("reference", {}).get(column)
+    return None if value is None else str(value)
+
+
 def _only(member: Measured, column: str, value: str) -> Measured:
-    rows = {id: row for id, row in member.rows.items() if str(row.get("reference", {}).get(column)) == value}
-    return Measured(member.entry, rows)
+    return Measured(
+        member.entry, {id: row for id, row in member.rows.items() if _value(row, column) == value}
+    )
 
 
 def _column(members: Sequence[Measured]) -> dict[tuple[str, str], float]:
