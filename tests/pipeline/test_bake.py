@@ -352,7 +352,7 @@ def test_a_bake_killed_during_training_goes_on(files, teachable, stages, tmp_pat
     assert "interrupted" in capsys.readouterr().err
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen([sys.executable, "-m", "distill.cli", *words], env=environment)
-    done = output / "eval" / "trained" / "sft_0.0002" / "finished.json"
+    done = output / "eval" / "trained" / "sft_0.0005" / "finished.json"
     deadline = time.monotonic() + 240
     while not done.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -140,7 +140,7 @@ def _conditions(plan: Plan) -> dict[str, Condition]:
     """Fine-tuning at each learning rate, then the bake."""
     conditions = {}
     shown = plan.context.num_fewshot if plan.demonstrations_only else None
-    for rate in defaults.SFT_LEARNING_RATES if plan.has_baseline else ():
+    for rate in defaults.sft_learning_rates(plan.hidden_size) if plan.has_baseline else ():
         settings = defaults.sft_condition(rate, demonstrations=shown, some=plan.labelled < plan.rows)
         conditions[SFT.format(rate=rate)] = Condition(training=settings)
     return conditions | {BAKED: Condition("distill.yaml")}
