@@ -25,8 +25,8 @@ from distill.report.labels import model_name
 from distill.report.paired import (
     Comparison,
     RowLogs,
+    compare_entries,
     comparisons,
-    gap_interval,
     gaps_closed,
 )
 from distill.report.paired_tables import comparisons_note, comparisons_table, gap_closed_table
@@ -147,8 +147,8 @@ def _seed_section(seeds: Seeds) -> list[Section]:
 
 
 def _gap_section(model: str, groups: Groups, logs: RowLogs) -> list[Section]:
-    known = partial(gap_interval, logs=logs)
-    found = {name: tables.gap_table(group, known) for name, group in groups.items()}
+    compare = partial(compare_entries, logs=logs)
+    found = {name: tables.gap_table(group, compare) for name, group in groups.items()}
     texts = {title_of(groups[name][0]): [text] for name, text in found.items() if text}
     return _section(f"Section 1 — ICL gap ({model_name(model)})", texts)
 
@@ -167,7 +167,7 @@ def _checkpoint_section(model: str, groups: Groups) -> list[Section]:
 def _summary_section(
     model: str, groups: Groups, compared: Sequence[Comparison], logs: RowLogs
 ) -> list[Section]:
-    summary = tables.summary_table(groups.values())
+    summary = tables.summary_table(groups.values(), partial(compare_entries, logs=logs))
     if summary is None:
         return []
     parts = [summary]

@@ -15,8 +15,8 @@ from distill.report.entries import (
     title_of,
 )
 from distill.report.labels import MINUS, interval, model_name, percent, points, subject_name, table
-from distill.report.paired import RowLogs, has_gap
-from distill.statistics.paired import SeedMean, over_seeds
+from distill.report.paired import RowLogs, compare_entries
+from distill.statistics.seeds import SeedMean, over_seeds
 from distill.training.provenance import FILE as PROVENANCE
 
 NOTE = (
@@ -125,7 +125,8 @@ class Seeds:
             if bare is None:
                 continue
             over_base[seed] = rates[seed] - _rate(bare, metric)
-            if prompted and has_gap(bare, prompted, metric, self._logs):
+            gap = compare_entries(bare, prompted, metric, self._logs) if prompted else None
+            if prompted and gap and gap.better:
                 shares[seed] = over_base[seed] / (_rate(prompted, metric) - _rate(bare, metric))
         yield f"{condition} {MINUS} base 0-shot", over_base, points
         rival = self._baseline(model, benchmark)

@@ -4,6 +4,7 @@ import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from distill.evaluation.summary import diagnose, summarise
@@ -20,14 +21,23 @@ STEPS = {
 }
 
 
+def ranks(seed: int, total: int) -> list[int]:
+    """Each row's place from easy to hard for one model: its number, blurred.
+
+    Two models agree on most rows, and each is right on some that the other is not.
+    """
+    blurred = np.arange(total) + np.random.default_rng(seed).normal(0, total / 10, total)
+    return np.argsort(np.argsort(blurred)).tolist()
+
+
 def ifeval_rows(prompts_right: int, instructions_right: int) -> list[dict]:
-    """541 rows, 248 with one instruction and 293 with two; the right prompts come first."""
+    """541 rows, 248 with one instruction and 293 with two; see `ranks`."""
     singles = 2 * N - INSTRUCTIONS
-    spare = instructions_right - prompts_right - max(0, prompts_right - singles)
+    rights = [rank < prompts_right for rank in ranks(prompts_right, N)]
+    sizes = [1 if number < singles else 2 for number in range(N)]
+    spare = instructions_right - sum(size for size, right in zip(sizes, rights, strict=True) if right)
     rows = []
-    for number in range(N):
-        size = 1 if number < singles else 2
-        right = number < prompts_right
+    for number, (size, right) in enumerate(zip(sizes, rights, strict=True)):
         lucky = not right and size == 2 and spare > 0
         spare -= lucky
         verdicts = [True] * size if right else [lucky, *[False] * (size - 1)]
@@ -39,10 +49,11 @@ def ifeval_rows(prompts_right: int, instructions_right: int) -> list[dict]:
 
 
 def answer_rows(right: int, total: int, *, truncated: int = 0) -> list[dict]:
+    """`right` rows of `total`, see `ranks`; those that are cut are the hardest."""
     return [
-        row(number, strict_acc=number < right, flexible_acc=number < right, no_answer=False,
-            truncated=number >= total - truncated)
-        for number in range(total)
+        row(number, strict_acc=rank < right, flexible_acc=rank < right, no_answer=False,
+            truncated=rank >= total - truncated)
+        for number, rank in enumerate(ranks(right, total))
     ]  # fmt: skip
 
 

@@ -1,13 +1,13 @@
 """The leaderboard's intervals, pairs and warnings, on files as lm_eval writes them."""
 
 import json
-import math
 
 import pytest
 from scipy.stats import binom, binomtest
 
 from distill.cli import main
 from distill.report.leaderboard import leaderboard, result_files
+from distill.statistics.intervals import score_interval
 from lm_eval_tasks.errors import UserError
 
 ASKED = {"demonstrations": "fixed", "demonstration_seed": 42, "data_fingerprint": "d"}
@@ -118,8 +118,7 @@ def test_models_are_paired_row_by_row(tmp_path):
     assert (line["metric"], line["n"], line["only_first"], line["only_second"]) == ("strict_acc", 100, 8, 20)
     assert line["difference"] == pytest.approx(0.12)
     assert line["p"] == line["p_holm"] == pytest.approx(2 * binom.cdf(8, 28, 0.5))
-    stderr = math.sqrt((28 / 100 - 0.12**2) / 100)
-    assert line["interval"] == pytest.approx((0.12 - 1.96 * stderr, 0.12 + 1.96 * stderr), abs=0.012)
+    assert line["interval"] == pytest.approx(score_interval(100, 8, 20))
     assert line["differs"] == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t, ttest_1samp
 
 from distill.cli import main
-from distill.statistics.paired import over_seeds
+from distill.statistics.seeds import over_seeds
 
 from .conftest import answer_rows, make_entry, write
 from .test_report import section, text_of

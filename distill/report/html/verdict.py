@@ -8,8 +8,7 @@ from distill.report.labels import MINUS, interval, model_name, subject_name
 from distill.report.markdown import Report
 from distill.report.paired import Comparison
 from distill.report.paired_tables import p_value
-
-LEVEL = 0.05
+from distill.statistics.significance import LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,9 @@ def _against_sft(line: Comparison) -> bool:
 
 def _finding(line: Comparison) -> Finding:
     paired = line.paired
-    low, high = paired.interval
     kind = "unclear"
-    if line.p_holm <= LEVEL and (low > 0 or high < 0):
-        kind = "better" if paired.difference > 0 else "worse"
+    if paired.shown and line.p_holm < LEVEL:
+        kind = "better" if paired.better else "worse"
     words = {"better": "beats", "worse": "falls behind", "unclear": "cannot be told from"}[kind]
     points = f"{100 * paired.difference:+.1f}".replace("-", MINUS)
     doubt = (
