@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.divergence import read_divergence
+from distill.evaluation.divergence import Divergence, read_divergence
 from distill.evaluation.results import SCHEMA, read_results
 from distill.report.entries import Entry, is_bare, kind_of, name_of, title_of
 from distill.report.labels import model_name, subject_name
@@ -26,7 +26,7 @@ class TrainingRun:
         title: How that is displayed.
         teacher: What its teacher reads, as far as it was measured: `few-shot` or `prompted`.
         losses: Step and training loss, as logged.
-        divergence: By step, the figures of `divergence.json`; empty where it was not measured.
+        divergence: What it measured on held-out rows; empty where it did not.
     """
 
     condition: str
@@ -35,7 +35,7 @@ class TrainingRun:
     title: str
     teacher: str
     losses: Sequence[tuple[int, float]]
-    divergence: dict[int, dict[str, float]]
+    divergence: Divergence
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _training_runs(shown: Sequence[Found]) -> list[TrainingRun]:
     runs = []
     for (benchmark, condition), (entry, folder) in folders.items():
         losses, divergence = _losses(folder), read_divergence(folder)
-        if losses or divergence:
+        if losses or divergence.means:
             names = benchmark, title_of(entry), _teacher(benchmark, shown)
             runs.append(TrainingRun(condition, kind_of(entry), *names, losses, divergence))
     return runs

@@ -9,6 +9,7 @@ from distill.report import record_tables, tables
 from distill.report.collect import Collection
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
 from distill.report.contamination import overlap_parts
+from distill.report.divergence_tables import divergence_tables
 from distill.report.entries import (
     Entry,
     bare_and_prompted,
@@ -213,13 +214,13 @@ def _training_section(collection: Collection) -> list[Section]:
     if text := record_tables.loss_table(collection.training):
         parts += [text]
     for benchmark in dict.fromkeys(run.benchmark for run in collection.training):
-        if text := record_tables.divergence_table(collection.training, benchmark):
+        if texts := divergence_tables(collection.training, benchmark):
             run = next(run for run in collection.training if run.benchmark == benchmark)
             parts += [
                 f"### Divergence from the {run.teacher} teacher, {run.title}",
                 f"Mean KL({run.teacher} teacher || 0-shot student) per answer token on held-out rows, in "
                 "nats.",
-                text,
+                *texts,
             ]
     drawn = [
         drawing for drawing in (losses(collection.training), divergences(collection.training)) if drawing

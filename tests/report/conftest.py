@@ -11,6 +11,8 @@ from distill.evaluation.summary import diagnose, summarise
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.harness.measured import Scored
 
+HELD_OUT = [0.5 * (number + (-1) ** number * min(number - 1, 20 - number) / 4) for number in range(1, 21)]
+"""KL of 20 held-out rows of 1 to 20 answer tokens."""
 N = 541
 INSTRUCTIONS = 834
 # Percent of 541 prompts and of 834 instructions, as published.
@@ -126,6 +128,18 @@ def ifeval_sweep():
     return measured
 
 
+def write_divergence(folder: Path, sums: dict[int, list[float]]) -> None:
+    """As training writes it: by step each row's KL over its answer tokens, of which row n has n."""
+    tokens = list(range(1, len(HELD_OUT) + 1))
+    steps = {
+        str(step): {"kl_teacher": sum(own) / sum(tokens), "kl_teacher_rows": own}
+        for step, own in sums.items()
+    }
+    rows = {"id": [f"h{number}" for number in tokens], "tokens": tokens}
+    content = {"metric": "kl_teacher", "rows": rows, "steps": steps}
+    (folder / "divergence.json").write_text(json.dumps(content))
+
+
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """The seeds' IFEval run, and the GSM8K row of their summary, in folders as a run leaves them."""
@@ -147,6 +161,5 @@ def run_dir(tmp_path: Path) -> Path:
         (out / "checkpoint-1000").mkdir(parents=True)
         log = [{"step": 10, "loss": losses[0]}, {"step": 10, "eval_ce": 1}, {"step": 1000, "loss": losses[1]}]
         (out / "checkpoint-1000" / "trainer_state.json").write_text(json.dumps({"log_history": log}))
-        steps = {"0": {"kl_teacher": 0.5}, "1000": {"kl_teacher": losses[1] / 10}}
-        (out / "divergence.json").write_text(json.dumps({"metric": "kl_teacher", "steps": steps}))
+        write_divergence(out, {0: HELD_OUT, 1000: [losses[1] / 5 * one for one in HELD_OUT]})
     return folder

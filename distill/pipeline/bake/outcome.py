@@ -5,7 +5,8 @@
     sft, baked               fine-tuned on the labels at hand, and baked; both bare
     baked_prompted           the baked model with the prompt
     gap_closed               (baked - base) / (prompted - base): value, interval; null if nothing licenses it
-    divergence               mean KL(prompted model || student) per answer token, before and after
+    divergence               mean KL(prompted model || student) per answer token, before and after; and
+                             change_interval, of after - before over the same held-out rows, null if unknown
     prompt_tokens            tokens that a request reads before its answer, on average
     members, by              the same scores for each task of a group, and by a column of the rows
     seconds                  per stage
@@ -26,6 +27,7 @@ from distill.pipeline.bake.folder import BAKED
 from distill.pipeline.bake.plan import Plan
 from distill.pipeline.config import RunConfig
 from distill.pipeline.training import trained_dir
+from distill.report.divergence_tables import change
 from distill.statistics.paired import compare, gap_closed
 from lm_eval_tasks.errors import UserError
 
@@ -208,12 +210,14 @@ def _best_sft(trained: Sequence[Measured]) -> list[Measured]:
 
 
 def _divergence(trained: Path, step: int) -> Json | None:
-    """Held-out KL(prompted || student) per answer token, before training and at the evaluated step."""
+    """Held-out KL(prompted || student) per answer token before training and at the evaluated step."""
     measured = read_divergence(trained)
-    if not measured:
+    if not measured.means:
         return None
-    before, after = (measured.get(at, {}).get("kl_teacher") for at in (0, step))
-    return {"before": before, "after": after}
+    before, after = (measured.means.get(at) for at in (0, step))
+    known = before is not None and after is not None
+    interval = change(measured, 0, measured, step).interval if known else None
+    return {"before": before, "after": after, "change_interval": interval and list(interval)}
 
 
 def _members(*views: Sequence[Measured]) -> Json | None:
