@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from distill.evaluation.kinds import SFT
 from distill.report.entries import (
-    SFT,
     Entry,
     base_entries,
     conditions_of,

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from distill.evaluation.kinds import DISTILLED
 from distill.report.entries import (
-    DISTILLED,
     Entry,
     bare_and_prompted,
     base_entries,

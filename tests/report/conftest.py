@@ -69,6 +69,7 @@ def make_entry(benchmark, rows, *, condition="base", step=None, k=0, **changes):
     entry = {
         "condition": condition,
         "step": step,
+        "kind": {"base": "base", "baseline": "sft"}.get(condition, "distilled"),
         "benchmark": benchmark,
         "num_fewshot": k,
         "metrics": summarise(scored, rows, {}),

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from distill.report.entries import SFT, kind_of, title_of, truncation_differs
+from distill.evaluation.kinds import SFT
+from distill.report.entries import kind_of, title_of, truncation_differs
 from distill.report.html.standings import Standing, standing_of
 from distill.report.labels import MINUS, interval, model_name, subject_name
 from distill.report.markdown import Report
