@@ -32,7 +32,8 @@ from distill.report.paired import (
 )
 from distill.report.paired_tables import comparisons_note, comparisons_table, gap_closed_table
 from distill.report.published_tables import reported_tables
-from distill.report.seeds import Seeds
+from distill.report.seed_groups import Seeds
+from distill.report.seeds import seed_parts
 
 Groups = dict[str, list[Entry]]
 """Of one model, by benchmark."""
@@ -143,7 +144,7 @@ def compose(report: Report) -> str:
 
 
 def _seed_section(seeds: Seeds) -> list[Section]:
-    parts = seeds.parts()
+    parts = seed_parts(seeds)
     return [Section("Over seeds", parts)] if parts else []
 
 
