@@ -8,6 +8,7 @@ from scipy.stats import binom, binomtest
 from distill.cli import main
 from distill.report.leaderboard import leaderboard, result_files
 from distill.statistics.intervals import score_interval
+from distill.statistics.significance import minimum_detectable_effect
 from lm_eval_tasks.errors import UserError
 
 ASKED = {"demonstrations": "fixed", "demonstration_seed": 42, "data_fingerprint": "d"}
@@ -139,6 +140,9 @@ def test_p_values_are_adjusted_for_all_pairs(tmp_path):
     p, adjusted = (
         {line["first"][4] + line["second"][4]: line[name] for line in lines} for name in ("p", "p_holm")
     )
+    for line in lines:
+        share = (line["only_first"] + line["only_second"]) / 40
+        assert line["detectable"] == minimum_detectable_effect(40, share, alpha=0.05 / 3)
     assert p == pytest.approx({"ab": 2 * 0.5**4, "ac": 2 * 0.5**20, "bc": 2 * 0.5**16})
     assert adjusted == pytest.approx({"ab": 2 * 0.5**4, "ac": 3 * 2 * 0.5**20, "bc": 2 * 2 * 0.5**16})
 

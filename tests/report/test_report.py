@@ -7,6 +7,7 @@ import pytest
 from distill.cli import main
 from distill.report.collect import collect
 from distill.report.markdown import Report, compose
+from distill.statistics.significance import minimum_detectable_effect
 
 from .conftest import answer_rows, ifeval_gap, ifeval_sweep, make_entry, write
 
@@ -87,6 +88,8 @@ def test_section_4_compares_pairs_row_by_row(run_dir):
     # 138 rows won and 32 lost are the 106 between 937 and 831.
     line = next(line for line in text.splitlines() if "GSM8K | online_v1 step 1000 against baseline" in line)
     assert "| 1319 | +8.04% | [6.2, 10.0] | 138 | 32 | < 0.001 | < 0.001 |" in line
+    # Eight lines, so each is tested at 0.05 / 8 at first.
+    assert line.endswith(f" | {100 * minimum_detectable_effect(1319, 170 / 1319, alpha=0.05 / 8):.2f}% |")
     pairs = [line.split(" | ")[1] for line in text.splitlines() if " against " in line and "IFEval" in line]
     assert pairs == [
         "base 4-shot against base 0-shot",
