@@ -80,8 +80,7 @@ def _numbers(steps: Sequence[int | str], existing: Sequence[int], folder: Path) 
 
 def best_step(existing: Sequence[int], folder: Path) -> int:
     """The step of the lowest held-out divergence among those that are saved."""
-    measured = read_divergence(folder)
-    found = {step: figures["kl_teacher"] for step, figures in measured.items() if step in existing}
+    found = {step: mean for step, mean in read_divergence(folder).means.items() if step in existing}
     return min(found, key=lambda step: (found[step], step), default=existing[-1])
 
 

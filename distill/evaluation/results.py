@@ -8,6 +8,8 @@ Schema, version 1::
     results           a list of entries, one per model x task x view x number of demonstrations:
       condition         "base" or the training condition's name
       step              optimiser step; null for the base model
+      kind              base; of a checkpoint sft or distilled, by its condition's provenance.json, null where
+                        that says neither; absent in earlier versions
       benchmark         the task's name
       title             the name that tables show; absent in earlier versions
       view              bare, or prompted: with what only the teacher reads; absent in earlier versions, where

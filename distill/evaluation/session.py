@@ -9,6 +9,7 @@ from typing import Any
 
 from distill.evaluation.checkpoints import Checkpoint
 from distill.evaluation.engines import has_chat_template
+from distill.evaluation.kinds import kind_in
 from distill.evaluation.measure import BARE, PROMPTED, Question, measure, prepare
 from distill.evaluation.results import ResultsFile
 from distill.evaluation.settings import EvalSettings
@@ -27,14 +28,16 @@ class Subject:
     Attributes:
         condition: `base`, or the training condition's name.
         step: Optimiser step; None for the base model.
-        kind: `base`, `adapter` or `full`.
+        training: `base`, or the condition's kind; see `distill.evaluation.kinds`.
+        weights: `base`, `adapter` or `full`.
         checkpoint: Its folder; None for the base model.
         fingerprint: Of its config and weights.
     """
 
     condition: str
     step: int | None
-    kind: str
+    training: str | None
+    weights: str
     checkpoint: Path | None
     fingerprint: str
 
@@ -60,14 +63,17 @@ class Session:
 
     def base(self) -> Subject:
         """The base model."""
-        return Subject("base", None, "base", None, self.base_fingerprint)
+        return Subject("base", None, "base", "base", None, self.base_fingerprint)
 
     def trained(self, checkpoint: Checkpoint) -> Subject:
         """A checkpoint; an adapter's fingerprint includes its base's."""
         own = model_fingerprint(checkpoint.folder)
         if checkpoint.kind == "adapter":
             own = digest(self.base_fingerprint + own)
-        return Subject(checkpoint.condition, checkpoint.step, checkpoint.kind, checkpoint.folder, own)
+        training = kind_in(checkpoint.folder.parent)
+        return Subject(
+            checkpoint.condition, checkpoint.step, training, checkpoint.kind, checkpoint.folder, own
+        )
 
     def is_done(self, subject: Subject, question: Question) -> bool:
         """Whether the file has this measurement of this very model.
@@ -102,10 +108,11 @@ class Session:
         entry = {
             "condition": subject.condition,
             "step": subject.step,
+            "kind": subject.training,
             **measured,
             "model": {
                 "name": self.settings.model,
-                "kind": subject.kind,
+                "kind": subject.weights,
                 "checkpoint": self.file.relative(folder) if folder else None,
                 "fingerprint": subject.fingerprint,
                 "base_fingerprint": self.base_fingerprint,

@@ -39,10 +39,14 @@ def responses(output, entry):
 def test_adapters_and_full_weights_are_told_apart_and_each_answers_as_itself(config, runs, tmp_path):
     output = tmp_path / "results.json"
     conditions = ("full", "baseline", "online_v1")
+    for condition, trainer in (("baseline", "SFTTrainer"), ("online_v1", "ICLDistillTrainer")):
+        (runs / condition / "provenance.json").write_text(json.dumps({"trainer": trainer}))
     assert evaluate(config, runs, output, conditions=conditions, steps=("1",)) == 0
     found = entries(output)
     kinds = {condition: found[condition, 1, "gsm8k"]["model"]["kind"] for condition in conditions}
     assert kinds == {"full": "full", "baseline": "adapter", "online_v1": "adapter"}
+    trained = {condition: found[condition, 1, "gsm8k"]["kind"] for condition in conditions}
+    assert trained == {"full": None, "baseline": "sft", "online_v1": "distilled"}
     texts = {tuple(responses(output, entry)) for entry in found.values()}
     fingerprints = {entry["model"]["fingerprint"] for entry in found.values()}
     assert len(texts) == len(fingerprints) == 3

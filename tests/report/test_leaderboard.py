@@ -1,13 +1,14 @@
 """The leaderboard's intervals, pairs and warnings, on files as lm_eval writes them."""
 
 import json
-import math
 
 import pytest
 from scipy.stats import binom, binomtest
 
 from distill.cli import main
 from distill.report.leaderboard import leaderboard, result_files
+from distill.statistics.intervals import score_interval
+from distill.statistics.significance import minimum_detectable_effect
 from lm_eval_tasks.errors import UserError
 
 ASKED = {"demonstrations": "fixed", "demonstration_seed": 42, "data_fingerprint": "d"}
@@ -118,8 +119,7 @@ def test_models_are_paired_row_by_row(tmp_path):
     assert (line["metric"], line["n"], line["only_first"], line["only_second"]) == ("strict_acc", 100, 8, 20)
     assert line["difference"] == pytest.approx(0.12)
     assert line["p"] == line["p_holm"] == pytest.approx(2 * binom.cdf(8, 28, 0.5))
-    stderr = math.sqrt((28 / 100 - 0.12**2) / 100)
-    assert line["interval"] == pytest.approx((0.12 - 1.96 * stderr, 0.12 + 1.96 * stderr), abs=0.012)
+    assert line["interval"] == pytest.approx(score_interval(100, 8, 20))
     assert line["differs"] == []
 
 
@@ -140,6 +140,9 @@ def test_p_values_are_adjusted_for_all_pairs(tmp_path):
     p, adjusted = (
         {line["first"][4] + line["second"][4]: line[name] for line in lines} for name in ("p", "p_holm")
     )
+    for line in lines:
+        share = (line["only_first"] + line["only_second"]) / 40
+        assert line["detectable"] == minimum_detectable_effect(40, share, alpha=0.05 / 3)
     assert p == pytest.approx({"ab": 2 * 0.5**4, "ac": 2 * 0.5**20, "bc": 2 * 0.5**16})
     assert adjusted == pytest.approx({"ab": 2 * 0.5**4, "ac": 3 * 2 * 0.5**20, "bc": 2 * 2 * 0.5**16})
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from distill.pipeline.bake.folder import TASK, check_training, write_folder
-from distill.pipeline.bake.outcome import LEVEL, advantage, build_outcome, read_measured, score_of, view_of
+from distill.pipeline.bake.outcome import advantage, build_outcome, read_measured, score_of, view_of
 from distill.pipeline.bake.plan import Plan, make_plan
 from distill.pipeline.bake.request import BakeRequest
 from distill.pipeline.config import RunConfig
 from distill.pipeline.processes import check_alone
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
+from distill.statistics.significance import LEVEL
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
