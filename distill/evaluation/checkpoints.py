@@ -166,8 +166,8 @@ def _readable_json(path: Path) -> dict[str, Any]:
         raise _damaged(path.parent, f"{path.name} is missing")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise _damaged(path.parent, f"{path.name} is not readable as JSON ({error})") from None
+    except (TypeError, ValueError) as error:  # no JSON, or no object
+        raise _damaged(path.parent, f"{path.name} is not readable as a JSON object ({error})") from None
 
 
 def _whole_weights(folder: Path) -> None:
