@@ -13,6 +13,10 @@ from lm_eval_tasks.errors import UserError
 
 _PACKAGES = ("lm_eval", "transformers", "torch", "trl", "peft", "vllm", "accelerate", "datasets")
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_BESIDE_WEIGHTS = (
+    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "merges.txt",
+    "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "generation_config.json",
+)  # fmt: skip
 _PIECE = 1 << 16
 _PIECES = 256
 """Of a weight file above 16 MB (pieces x piece), as many evenly spaced pieces are read."""
@@ -68,6 +72,21 @@ def model_fingerprint(folder: Path) -> str:
             file.seek(max(0, size - _PIECE))
             sha.update(file.read(_PIECE))
     return sha.hexdigest()[:16]
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """A digest of whatever a folder holds: a model's weights and tokenizer, else files' sizes.
+
+    Unlike `model_fingerprint`, which names a model in results, it also tells when the tokenizer, the chat
+    template or the generation's settings are others.
+    """
+    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return digest([[path.relative_to(folder).as_posix(), path.stat().st_size] for path in files])
+    beside = [path for name in _BESIDE_WEIGHTS if (path := folder / name).is_file()]
+    return digest(
+        [model_fingerprint(folder), *(digest(path.read_text("utf-8", "replace")) for path in beside)]
+    )
 
 
 def model_folder(name: str, revision: str | None = None) -> Path:

@@ -14,8 +14,9 @@ import pytest
 
 from distill.cli import main
 from distill.pipeline.config import load_run_config
-from distill.pipeline.processes import MARK, check_alone, end_all, living
-from distill.pipeline.runner import run_stages, stage_fingerprint, waves
+from distill.pipeline.processes import MARK, alone, end_all, living
+from distill.pipeline.records import stage_prints
+from distill.pipeline.runner import run_stages, waves
 from distill.pipeline.stage import Stage
 from distill.pipeline.stages import build_stages
 from lm_eval_tasks.errors import UserError
@@ -93,7 +94,7 @@ def test_where_a_stage_runs_does_not_make_it_out_of_date(tmp_path):
     there = dataclasses.replace(
         here, devices=(2, 3), placement=("--main_process_port", "1"), env={"CUDA_VISIBLE_DEVICES": "2,3"}
     )
-    assert stage_fingerprint(here, {}) == stage_fingerprint(there, {})
+    assert stage_prints(here, {}) == stage_prints(there, {})
     assert there.argv[:5] == (*here.command[:3], "--main_process_port", "1")
 
 
@@ -161,11 +162,12 @@ def test_a_folder_that_another_run_writes_into_is_refused(tmp_path, capsys):
         env=os.environ | {MARK: str(tmp_path.resolve())},
     )
     try:
-        with pytest.raises(UserError, match=f"still at work.*kill {left.pid}"):
-            check_alone(tmp_path)
+        with pytest.raises(UserError, match=f"still at work.*kill {left.pid}"), alone(tmp_path):
+            raise AssertionError("two runs at once")
         assert main(["run", str(CONFIGS / "demo_two.yaml"), "--output_dir", str(tmp_path)]) == 2
         assert "still at work" in capsys.readouterr().err and not (tmp_path / "run.yaml").exists()
-        check_alone(tmp_path / "elsewhere")
+        with alone(tmp_path / "elsewhere"):
+            pass
     finally:
         end_all(tmp_path)
     assert not psutil.pid_exists(left.pid)
