@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import os
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,8 +30,14 @@ def nearest(name: str, known: Sequence[str]) -> str:
     """Which key was probably meant."""
     if close := difflib.get_close_matches(name, known, n=1):
         return f"did you mean {close[0]!r}?"
-    best = max(known, key=lambda key: len(os.path.commonprefix([key, name])))
+    best = max(known, key=lambda key: _common(key, name))
     return f"the nearest is {best!r}; known keys: {', '.join(known)}"
+
+
+def _common(one: str, other: str) -> int:
+    """How many letters they begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _is_above(place: tuple[int | str, ...], errors: Sequence[ErrorDetails]) -> bool:

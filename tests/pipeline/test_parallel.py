@@ -156,6 +156,43 @@ run_stages([stage(folder, name, {script!r}, devices=(name,)) for name in ("a", "
     assert living(tmp_path) == []
 
 
+ENTERS = """
+import sys, time
+from pathlib import Path
+from distill.pipeline.processes import alone
+from lm_eval_tasks.errors import UserError
+
+folder, name = Path(sys.argv[1]), sys.argv[2]
+(folder.parent / f"{name}.ready").touch()
+while not (folder.parent / "go").exists():
+    time.sleep(0.001)
+try:
+    with alone(folder):
+        (folder.parent / f"{name}.in").touch()
+        end = time.monotonic() + 60
+        while not (folder.parent / "leave").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+except UserError as error:
+    (folder.parent / "leave").touch()
+    sys.exit(str(error))
+"""
+
+
+def test_of_two_runs_that_begin_at_once_one_is_refused(tmp_path):
+    """Neither has started a process yet that the other could see."""
+    command = [sys.executable, "-c", ENTERS, str(tmp_path / "run")]
+    names = ("one", "other")
+    both = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in names]
+    end = time.monotonic() + SECONDS
+    while not all((tmp_path / f"{name}.ready").exists() for name in names):
+        assert time.monotonic() < end and all(one.poll() is None for one in both)
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    messages = [one.communicate(timeout=SECONDS)[1] for one in both]
+    assert sorted(one.returncode for one in both) == [0, 1] and len(list(tmp_path.glob("*.in"))) == 1
+    assert "another `icl-distill run` into this folder is still at work" in "".join(messages)
+
+
 def test_a_folder_that_another_run_writes_into_is_refused(tmp_path, capsys):
     left = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)"],
