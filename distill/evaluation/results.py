@@ -106,6 +106,8 @@ def read_results(path: Path) -> dict[str, Any]:
         missing = [name for name in _REQUIRED if not isinstance(entry, dict) or name not in entry]
         if missing:
             raise UserError(f"{path}: results[{number}] lacks {', '.join(missing)}. Measure again.")
+        if not isinstance(entry["metrics"], dict) or not entry["metrics"]:
+            raise UserError(f"{path}: results[{number}].metrics holds no metric. Measure again.")
     return content
 
 

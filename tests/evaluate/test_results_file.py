@@ -5,7 +5,10 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from distill.evaluation.results import ResultsFile, read_results
+from lm_eval_tasks.errors import UserError
 
 ENTRIES = 15
 SECONDS = 60
@@ -21,9 +24,10 @@ while not (folder / "go").exists():
     time.sleep(0.01)
 for step in range(count):
     entry = dict.fromkeys(
-        ["model", "request", "metrics", "diagnostics", "data", "demonstrations", "prompts", "versions"], {}
+        ["model", "request", "diagnostics", "data", "demonstrations", "prompts", "versions"], {}
     )
     named = {"condition": name, "step": step, "benchmark": "gsm8k", "view": "bare", "num_fewshot": 0}
+    named["metrics"] = {"acc": {}}
     file.add(entry | named, [{"id": f"{name} {step}"}])
 """
 
@@ -52,3 +56,14 @@ def test_problems_are_noted_beside_what_was_measured_and_go_when_there_are_none(
     assert read_results(file.path)["problems"] == ["step 3 is missing"]
     file.note([])
     assert "problems" not in read_results(file.path)
+
+
+@pytest.mark.parametrize("metrics", [{}, 3])
+def test_an_entry_without_metrics_is_named(tmp_path, metrics):
+    named = {"condition": "base", "step": None, "benchmark": "gsm8k", "num_fewshot": 0, "metrics": metrics}
+    rest = ("model", "request", "diagnostics", "data", "demonstrations", "prompts", "versions", "samples")
+    file = tmp_path / "results.json"
+    content = {"schema": "icl-distill/results", "schema_version": 1, "kind": "gap"}
+    file.write_text(json.dumps(content | {"results": [dict.fromkeys(rest) | named]}))
+    with pytest.raises(UserError, match=r"results\[0\]\.metrics holds no metric"):
+        read_results(file)
