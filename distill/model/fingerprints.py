@@ -1,5 +1,6 @@
 """What was evaluated, and with which software: short digests and version numbers."""
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -80,13 +81,24 @@ def folder_fingerprint(folder: Path) -> str:
     Unlike `model_fingerprint`, which names a model in results, it also tells when the tokenizer, the chat
     template or the generation's settings are others.
     """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    stamps = [(path, path.stat()) for path in files]
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return digest([[path.relative_to(folder).as_posix(), path.stat().st_size] for path in files])
-    beside = [path for name in _BESIDE_WEIGHTS if (path := folder / name).is_file()]
-    return digest(
-        [model_fingerprint(folder), *(digest(path.read_text("utf-8", "replace")) for path in beside)]
-    )
+        return digest([[path.relative_to(folder).as_posix(), stat.st_size] for path, stat in stamps])
+    return _of_model(folder, tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stamps))
+
+
+@functools.lru_cache
+def _of_model(folder: Path, stamps: tuple[tuple[Path, int, int], ...]) -> str:
+    """Read once while the files stay as they are: each stage of a run asks."""
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace") for path, *_ in stamps if _is_beside(path, folder)
+    ]
+    return digest([model_fingerprint(folder), *map(digest, texts)])
+
+
+def _is_beside(path: Path, folder: Path) -> bool:
+    return path.parent == folder and path.name in _BESIDE_WEIGHTS
 
 
 def model_folder(name: str, revision: str | None = None) -> Path:

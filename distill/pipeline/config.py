@@ -246,7 +246,7 @@ def with_limits(
         changes["checkpoint_steps"] = (max_steps,)
         steps = {"max_steps": max_steps, "save_steps": max_steps}
         training |= steps
-        conditions = {name: _without(condition, steps) for name, condition in conditions.items()}
+        conditions = {name: without_options(condition, steps) for name, condition in conditions.items()}
     if n_samples is not None:
         changes["n_samples"] = n_samples
     benchmarks = {name: dataclasses.replace(run, **changes) for name, run in config.benchmarks.items()}
@@ -256,8 +256,8 @@ def with_limits(
     )
 
 
-def _without(condition: Condition, keys: Mapping[str, Any]) -> Condition:
-    """The condition without options that would undo the run's."""
+def without_options(condition: Condition, keys: Mapping[str, Any]) -> Condition:
+    """A condition without the options that would undo those of a whole run."""
     training = {name: value for name, value in condition.training.items() if name not in keys}
     return dataclasses.replace(condition, training=training)
 

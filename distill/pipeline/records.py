@@ -99,7 +99,7 @@ class Records:
             print(f"an older result is kept as {old}", flush=True)
 
     def _place(self, path: Path) -> Path:
-        return path.resolve().relative_to(self._dir.resolve())
+        return path.relative_to(self._dir) if path.is_relative_to(self._dir) else Path(path.name)
 
 
 def _covers(stage: Stage, old: Mapping[str, str], new: Mapping[str, str]) -> bool:

@@ -42,7 +42,8 @@ def run_stages(
             run.wave(wave)
             if until in {stage.name for stage in wave}:
                 break
-    run.records.tell_of_replaced()
+    if until is None:
+        run.records.tell_of_replaced()
     if run.failed:
         remedy = "What was finished is kept: mend the cause and give the same command again."
         raise UserError(f"{' '.join(run.failed)} {remedy}")

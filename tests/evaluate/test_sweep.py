@@ -213,6 +213,8 @@ def test_bad_input_writes_nothing(config, runs, tmp_path, capsys):
     output = tmp_path / "out" / "results.json"
     assert evaluate(config, tmp_path / "none", output) == 2
     assert "--base_dir" in capsys.readouterr().err
+    assert evaluate(config, runs, output, conditions=("../runs/baseline",)) == 2
+    assert "--conditions: '../runs/baseline' cannot be used" in capsys.readouterr().err
     config.write_text("benchmark: gsm8k\n")
     assert evaluate(config, runs, output) == 2
     assert f"{config}: key 'model_name_or_path' is missing" in capsys.readouterr().err
