@@ -81,6 +81,7 @@ def folder_fingerprint(folder: Path) -> str:
     Unlike `model_fingerprint`, which names a model in results, it also tells when the tokenizer, the chat
     template or the generation's settings are others.
     """
+    folder = folder.resolve()
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     stamps = [(path, path.stat()) for path in files]
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):

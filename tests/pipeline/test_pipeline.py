@@ -80,6 +80,11 @@ def test_the_demo_covers_overlap_gap_training_evaluation_and_report(tmp_path):
         "report",
     ]
     assert all(path.is_file() for stage in stages for path in stage.inputs)
+    assert {stage.name for stage in stages if stage.optional} == {"eval-gsm8k", "eval-ifeval"}
+    measured = [stage.output for stage in stages if stage.name.startswith(("gap-", "eval-"))]
+    assert list(stages[-1].report_on) == measured and stages[4].beside == (
+        tmp_path / "gsm8k/samples/results",
+    )
 
 
 def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
