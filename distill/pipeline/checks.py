@@ -2,7 +2,7 @@
 
 import importlib.util
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,27 +84,19 @@ def _check_steps(run: BenchmarkRun, settings: Mapping[str, Any], where: str, con
         raise UserError(
             f"{where}: condition {condition!r} saves no checkpoint: save_strategy is 'no'. Set it to 'steps'."
         )
-    end, every = settings["max_steps"], settings["save_steps"]
-    if strategy != "steps" or (end <= 0 and every < 1):
+    end, every, limit = (settings[name] or 0 for name in ("max_steps", "save_steps", "save_total_limit"))
+    # Without max_steps, how many there are is known only from the rows; the last one is saved in any case.
+    if strategy != "steps" or end <= 0 or every <= 0:
         return
     every = math.ceil(end * every) if every < 1 else int(every)
-    # Without max_steps, how many there are is known only from the rows; the last one is saved in any case.
-    kept = _kept(end, every, settings) if end > 0 else []
-    for step in wanted if end > 0 else []:
-        if step not in kept:
-            shown = ", ".join(map(str, kept[:10])) + (", ..." if len(kept) > 10 else "")
-            limit = settings["save_total_limit"]
-            few = f", save_total_limit {limit}" if limit else ""
-            raise UserError(
-                f"{where}: {step} is never there to evaluate: condition {condition!r} trains with max_steps "
-                f"{end}, save_steps {every}{few}, which leaves {shown}. Choose among them, or change "
-                "the training."
-            )
-
-
-def _kept(end: int, every: int, settings: Mapping[str, Any]) -> Sequence[int]:
-    """The steps that are on disk at the end."""
-    saved = sorted({*range(every, end + 1, every), end})
-    limit = settings["save_total_limit"]
     # With load_best_model_at_end the best one stays as well, whichever it is.
-    return saved[-limit:] if limit and not settings["load_best_model_at_end"] else saved
+    limit = 0 if settings["load_best_model_at_end"] else max(limit, 0)
+    kept = sorted({*range(every, end + 1, every), end})[-limit:]
+    if never := [step for step in wanted if step not in kept]:
+        shown = ", ".join(map(str, kept[:10])) + (", ..." if len(kept) > 10 else "")
+        few = f", save_total_limit {limit}" if limit else ""
+        raise UserError(
+            f"{where}: {never[0]} is never there to evaluate: condition {condition!r} trains with max_steps "
+            f"{end}, save_steps {every}{few}, which leaves {shown}. Choose among them, or "
+            "change the training."
+        )

@@ -56,12 +56,9 @@ def _sentence(error: ErrorDetails, kind: type) -> str:
         return f"{above and above + ': '}key {str(parts[-1])!r} is missing; add it"
     if named == "value_error":
         own = str(error["ctx"]["error"])
-        shown = (
-            ""
-            if repr(error["input"])[:60] in own or not parts
-            else f"{error['input']!r:.60} cannot be used; "
-        )
-        return f"{place and place + ': '}{shown if _is_plain(error['input']) else ''}{own}"
+        value = f"{error['input']!r:.60}"
+        told = value in own or not _is_plain(error["input"])
+        return f"{place and place + ': '}{'' if told else value + ' cannot be used; '}{own}"
     return f"{place}: {error['input']!r:.60} cannot be used; {_remedy(error)}"
 
 

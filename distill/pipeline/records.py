@@ -63,9 +63,11 @@ class Records:
             return False
         if not same or (stage.shares_output and not old.items() <= new.items()):
             self._set_aside(stage.output, *stage.beside)
-        else:
-            changed = [part for part in stage.parts if old.get(part.name, new[part.name]) != new[part.name]]
+        elif not stage.shares_output:
+            changed = [part for part in stage.parts if old.get(part.name) != new[part.name]]
             self._set_aside(*(part.output for part in changed))
+            # What is left out now keeps its folder, and is known when it comes back.
+            now["parts"] = old | new
         self.save(job, finished=False)
         print(f"{job.label}: {shlex.join(job.stage.argv)}", flush=True)
         return True

@@ -236,6 +236,18 @@ def test_of_folders_of_their_own_only_the_changed_one_is_made_again(tmp_path):
     assert [path.name for path in (tmp_path / ".replaced" / "1" / "trained").iterdir()] == ["b"]
 
 
+def test_what_comes_back_is_known_as_what_it_was(tmp_path):
+    for settings in (
+        {"a": 1, "b": 1},
+        {"a": 1, "c": 1},
+        {"a": 1, "b": 1},
+        {"a": 1, "c": 1},
+        {"a": 1, "b": 2},
+    ):
+        run_stages([trains(tmp_path, **settings)], tmp_path)
+    assert (tmp_path / "log.txt").read_text() == "a b c b "
+
+
 def ends(tmp_path, name, code=0, **more):
     output = tmp_path / f"{name}.txt"
     script = f"open({str(output)!r}, 'a').write('x'); raise SystemExit({code})"
