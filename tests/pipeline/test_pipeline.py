@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from distill.cli import main
-from distill.pipeline.config import Condition, load_run_config, with_limits
+from distill.pipeline.config import Condition, load_run_config, save_run_config, with_limits
 from distill.pipeline.records import stage_prints
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stage import Stage
@@ -287,6 +287,13 @@ def test_a_run_of_ones_own_task_is_written_beside_its_run_file(tmp_path, capsys)
     (tmp_path / "distill.yaml").write_text("top_k: 8\n")
     assert main(["run", str(tmp_path / "run.yaml"), "--dry_run"]) == 0
     assert f"{tmp_path}/orders/gap.json" in capsys.readouterr().out
+
+
+def test_a_run_that_was_written_down_reads_as_it_was(tmp_path):
+    (tmp_path / "rows.yaml").write_text(ROWS_RUN)
+    for path in (tmp_path / "rows.yaml", CONFIGS / "demo_two.yaml", *(CONFIGS / "paper").glob("*.yaml")):
+        config = load_run_config(path)
+        assert load_run_config(save_run_config(config, tmp_path / path.stem)) == config
 
 
 def test_training_is_done_when_it_says_so(tmp_path):
