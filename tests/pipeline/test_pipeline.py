@@ -292,7 +292,7 @@ def test_a_run_of_ones_own_task_is_written_beside_its_run_file(tmp_path, capsys)
 def test_a_run_that_was_written_down_reads_as_it_was(tmp_path):
     (tmp_path / "rows.yaml").write_text(ROWS_RUN)
     for path in (tmp_path / "rows.yaml", CONFIGS / "demo_two.yaml", *(CONFIGS / "paper").glob("*.yaml")):
-        config = load_run_config(path)
+        config = dataclasses.replace(load_run_config(path), reported=None)  # steps become text in it
         assert load_run_config(save_run_config(config, tmp_path / path.stem)) == config
 
 
