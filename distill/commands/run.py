@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.pipeline.checks import check_installed, check_trainings
-from distill.pipeline.config import load_run_config, run_schema, save_run_config, with_limits
+from distill.pipeline.config import load_run_config, run_schema, save_run_config
+from distill.pipeline.limits import with_limits
 from distill.pipeline.processes import alone
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stage import Stage

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from distill.pipeline.config import BenchmarkRun, Condition, RunConfig, without_options
+from distill.pipeline.config import BenchmarkRun, Condition, RunConfig
+from distill.pipeline.limits import without_options
 from distill.pipeline.stage import Stage, module_command
 
 MODEL = "tiny_model"

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from distill.cli import main
-from distill.pipeline.config import Condition, load_run_config, save_run_config, with_limits
+from distill.pipeline.config import Condition, load_run_config, save_run_config
+from distill.pipeline.limits import with_limits
 from distill.pipeline.records import stage_prints
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stage import Stage
