@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
 from peft import PeftModel
 
 from distill.evaluation.checkpoints import Checkpoint, tokenizer_of
+from distill.evaluation.model_arguments import clear_refusal
 from distill.evaluation.response_length import ReplyRecorder, answer_limit, check_budget, reply_of
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.sharing_hflm import SharingHFLM
@@ -111,11 +113,12 @@ class HfEngine:
         arguments |= settings.model_args
         if settings.tensor_parallel_size > 1 and isinstance(pretrained, str):
             arguments["parallelize"] = torch.cuda.device_count() > 1  # layers spread over the GPUs
-        return MeasuredHFLM(
-            pretrained=pretrained,
-            batch_size=settings.batch_size,
-            **(arguments | extra),
-        )
+        with clear_refusal(HFLM, settings.model_args):
+            return MeasuredHFLM(
+                pretrained=pretrained,
+                batch_size=settings.batch_size,
+                **(arguments | extra),
+            )
 
 
 def _device() -> str:

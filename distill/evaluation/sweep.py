@@ -1,5 +1,6 @@
 """The checkpoint sweep: conditions x steps x benchmarks, 0-shot, in one engine."""
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,18 +56,30 @@ def sweep(
     """
     file = ResultsFile(output, "checkpoints")
     checkpoints, problems = find_checkpoints(base_dir, conditions, steps)
-    if not checkpoints:
-        return problems
+    if checkpoints:
+        problems += _measure(settings, file, checkpoints, questions, prompted)
+    if problems or output.exists():
+        file.note(problems)
+    return problems
+
+
+def _measure(
+    settings: EvalSettings,
+    file: ResultsFile,
+    checkpoints: Sequence[Checkpoint],
+    questions: Sequence[Question],
+    prompted: Sequence[str],
+) -> list[str]:
+    """Measure what is open; one paragraph for every checkpoint that could not be."""
     session = Session(settings, file, check_model(settings.model))
     jobs = _open_jobs(session, checkpoints, questions, prompted)
     engine = open_engine(settings, [job.checkpoint for job in jobs if job.checkpoint.kind == "adapter"])
     runner = _Runner(session, engine, Clock(sum(len(job.todo) for job in jobs)))
+    problems = []
     for job in jobs:
-        try:
-            runner.run(job)
-        except UserError as error:
-            say(f"  PROBLEM: {error}")
-            problems.append(str(error))
+        if problem := runner.attempt(job):
+            say(f"  PROBLEM: {problem}")
+            problems.append(problem)
     engine.close()
     return problems
 
@@ -95,6 +108,24 @@ class _Runner:
         self._engine = engine
         self._clock = clock
         self._base_probe: float | None = None
+
+    def attempt(self, job: _Job) -> str | None:
+        """Measure what is open of one checkpoint; returns what was in the way."""
+        try:
+            self.run(job)
+            return None
+        except UserError as error:
+            return str(error)
+        except Exception as error:  # memory, shapes, a backend's own: no reason to give up the others
+            traceback.print_exc()
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            problem = (
+                f"{job.checkpoint.folder} could not be evaluated ({reason:.500}). If memory ran out, give a "
+                "smaller --batch_size or --max_new_tokens; the same command measures what is missing."
+            )
+        # Half put on, an adapter may have changed the base; and the error held memory until here.
+        self._engine.close()
+        return problem
 
     def run(self, job: _Job) -> None:
         """Measure what is open of one checkpoint.

@@ -12,7 +12,7 @@ from distill.evaluation.engines import open_engine
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.sweep import _probe
 
-from .conftest import save_adapter
+from .conftest import save_adapter, save_model
 
 
 @pytest.fixture
@@ -111,6 +111,25 @@ def test_an_adapter_that_changes_nothing_is_refused(config, tiny, runs, tmp_path
     assert set(entries(output)) == {("baseline", 1, "gsm8k")}
 
 
+def test_an_adapter_of_other_shapes_is_noted_and_the_others_answer_as_alone(config, runs, tmp_path, capsys):
+    """It fails while it is put on the base, which must not carry a part of it on to the next."""
+    save_adapter(save_model(tmp_path / "wide", hidden_size=64), runs / "alien" / "checkpoint-1")
+    output, alone = tmp_path / "results.json", tmp_path / "alone" / "results.json"
+    conditions = ("alien", "baseline")
+    assert evaluate(config, runs, output, conditions=conditions, steps=("1",)) == 2
+    error = capsys.readouterr().err
+    assert f"{runs / 'alien' / 'checkpoint-1'} could not be evaluated (RuntimeError" in error
+    assert evaluate(config, runs, alone, steps=("1",)) == 0
+    key = ("baseline", 1, "gsm8k")
+    assert set(entries(output)) == {key}
+    assert responses(output, entries(output)[key]) == responses(alone, entries(alone)[key])
+    (noted,) = json.loads(output.read_text())["problems"]
+    assert "size mismatch" in noted
+    # What is mended is noted no more.
+    assert evaluate(config, runs, output, steps=("1",)) == 0
+    assert "problems" not in json.loads(output.read_text())
+
+
 class Killed(BaseException):
     """As sudden as a signal: nothing catches it."""
 
@@ -198,6 +217,8 @@ def test_bad_input_writes_nothing(config, runs, tmp_path, capsys):
     output = tmp_path / "out" / "results.json"
     assert evaluate(config, tmp_path / "none", output) == 2
     assert "--base_dir" in capsys.readouterr().err
+    assert evaluate(config, runs, output, conditions=("../runs/baseline",)) == 2
+    assert "--conditions: '../runs/baseline' cannot be used" in capsys.readouterr().err
     config.write_text("benchmark: gsm8k\n")
     assert evaluate(config, runs, output) == 2
     assert f"{config}: key 'model_name_or_path' is missing" in capsys.readouterr().err

@@ -213,6 +213,24 @@ def test_other_weights_under_one_name_are_another_model(tmp_path):
     assert [model["sha"] for model in board_of(tmp_path)["models"]] == ["one", "two"]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: 3, "is no result file of lm_eval: it has no results, configs"),
+        (lambda found: found | {"configs": 3}, "it has no configs"),
+        (lambda found: found | {"results": {}}, "results.gsm8k_icl_0shot has no metrics"),
+        (lambda found: found | {"results": {"gsm8k_icl_0shot": {"alias": "a"}}}, "has no metrics"),
+        (lambda found: found | {"n-samples": {}}, "n-samples.gsm8k_icl_0shot is missing"),
+    ],
+)
+def test_what_is_no_result_is_named_with_its_file(tmp_path, change, message, capsys):
+    file = write(tmp_path / "runs", [True, False])
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    assert main(["leaderboard", str(file), "--output", str(tmp_path / "board.json")]) == 2
+    error = capsys.readouterr().err
+    assert message in error and str(file) in error and not (tmp_path / "board.json").exists()
+
+
 def test_a_log_cut_short_is_an_error(tmp_path):
     file = write(tmp_path, [True, False, True])
     (log,) = tmp_path.glob("samples_*")
