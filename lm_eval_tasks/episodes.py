@@ -6,6 +6,7 @@ lm-evaluation-harness, or a user's JSON lines. A *context* is what only the teac
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,8 @@ from typing import Any, Protocol
 
 Message = dict[str, Any]
 """`{"role": "system" | "user" | "assistant" | "tool", "content": text, ...}`, as chat templates take it."""
+
+_MARKS = re.compile(r"[.,;:!?'\"‘’“”](?!\d)")
 
 Prompt = tuple[Message, ...] | str
 """Chat messages, ending where the answer begins; or, for a model without a chat template, the text itself."""
@@ -67,8 +70,12 @@ def prompt_text(prompt: Prompt) -> str:
 
 
 def same_question(question: str) -> str:
-    """The form in which questions are the same: case, white space and Unicode composition do not count."""
-    return " ".join(unicodedata.normalize("NFC", question).casefold().split())
+    """The form in which questions are the same.
+
+    Case, white space, Unicode composition and punctuation do not count, but for marks before a digit (`3.5`).
+    """
+    text = _MARKS.sub("", unicodedata.normalize("NFC", question).casefold())
+    return " ".join(text.split())
 
 
 def fingerprint(episodes: Iterable[Episode]) -> str:

@@ -19,6 +19,9 @@ Schema, version 1::
       model             name, kind (base, adapter, full), checkpoint (its folder, relative to this file),
                         fingerprint (config and weights; an adapter's includes its base's),
                         base_fingerprint, dtype
+      identity          what decides on answers and verdicts: digests of weights, tokenizer, chat template,
+                        generation config, task definition; absent in earlier versions, which are measured
+                        again where they are asked for
       request           the settings that decide the numbers (seed, backend, max_new_tokens, ...)
       metrics           by the harness's name: correct, total, rate, interval (95%), stderr, unit (row;
                         instruction: pooled, clustered by prompt; score: a mean of numbers; total: the

@@ -4,20 +4,15 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from lm_eval.api.instance import Instance
 
 from distill.evaluation.checkpoints import Checkpoint, find_checkpoints, other_base
 from distill.evaluation.engines import Engine, check_model, open_engine
 from distill.evaluation.measure import BARE, Question
+from distill.evaluation.probe import probe
 from distill.evaluation.results import ResultsFile
 from distill.evaluation.session import Clock, Session, Subject, say
 from distill.evaluation.settings import EvalSettings
 from lm_eval_tasks.errors import UserError
-
-_PROBE = ("The quick brown fox", " jumps over the lazy dog. Then it went home and slept until the morning.")
-"""A context and a continuation; an adapter must change the continuation's log-likelihood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +131,10 @@ class _Runner:
         adapter = job.checkpoint.kind == "adapter"
         if adapter and self._base_probe is None:
             with self._engine.serve() as lm:
-                self._base_probe = _probe(lm)
+                self._base_probe = probe(lm)
         with self._engine.serve(job.checkpoint) as lm:
             dtype = self._engine.dtype(lm)
-            if adapter and _probe(lm) == self._base_probe:
+            if adapter and probe(lm) == self._base_probe:
                 raise UserError(
                     f"{job.checkpoint.folder}: the adapter changes nothing: with it, the model gives a probe "
                     "text exactly the likelihood that the base gives it. The backend ignores the adapter, or "
@@ -151,9 +146,3 @@ class _Runner:
             for question in job.todo:
                 self._clock.next(f"{job.subject} ({job.checkpoint.kind}): {question}")
                 self._session.run(lm, dtype, job.subject, question)
-
-
-def _probe(lm: Any) -> float:
-    """The log-likelihood of the probe's continuation."""
-    request = Instance(request_type="loglikelihood", doc={}, arguments=_PROBE, idx=0)
-    return float(lm.loglikelihood([request], disable_tqdm=True)[0][0])

@@ -97,6 +97,7 @@ def harness_task(
     k = context.num_fewshot if prompted else 0
     metadata: dict[str, Any] = {
         "data": spec.data,
+        "pool": spec.pool,
         "demonstrations": spec.mode,
         "demonstration_seed": spec.demonstration_seed,
         # The task renders the chat. Given to the engine, it would make lm-eval cut the thinking off, which

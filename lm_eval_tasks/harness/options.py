@@ -9,6 +9,15 @@ from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES, Mode
 
 VIEWS = ("student", "teacher")
+_MEANT = {
+    "data_dir": "data",
+    "dataset": "data",
+    "demos": "demonstrations",
+    "demo_seed": "demonstration_seed",
+    "fewshot_seed": "demonstration_seed",
+    "thinking": "enable_thinking",
+}
+"""What people write for our keys; lm-eval ignores what it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +71,9 @@ class TaskOptions:
         metadata = dict(metadata or {})
         names = [field.name for field in fields(cls)]
         for key in metadata.keys() - set(names):
-            if close := difflib.get_close_matches(str(key), names, n=1, cutoff=0.8):
-                raise UserError(f"metadata: unknown key {key!r}; did you mean {close[0]!r}?")
+            close = difflib.get_close_matches(str(key).casefold(), names, n=1, cutoff=0.8)
+            if meant := _MEANT.get(str(key).casefold()) or next(iter(close), None):
+                raise UserError(f"metadata: unknown key {key!r}; did you mean {meant!r}?")
         template = metadata.get("chat_template_args")
         if isinstance(template, Mapping) and "enable_thinking" in template:
             metadata.setdefault("enable_thinking", template["enable_thinking"])

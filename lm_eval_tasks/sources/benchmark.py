@@ -111,18 +111,21 @@ class BenchmarkSource(PooledTask):
 
     @cached_property
     def pool_data(self) -> str:
-        """Where demonstrations come from.
+        """Where demonstrations come from; a folder that holds an evaluation set alone has none to lend.
 
-        A local folder may lack a training file (a copy of an evaluation set often does). The embedded sample
-        then lends the demonstrations, with a warning.
+        Raises:
+            UserError: there is no training file, and no other place is named.
         """
-        path = local_file(self.name, self.benchmark.train, self.data)
         if self._pool:
             return self._pool
-        if path is None or path.is_file() or self.data == "sample":
+        path = local_file(self.name, self.benchmark.train, self.data)
+        if path is None or path.is_file():
             return self.data
-        logger.warning("%s is missing: demonstrations for %s come from the embedded sample.", path, self.name)
-        return "sample"
+        raise UserError(
+            f"{self.name}: {path} does not exist, and demonstrations come from it. Put the training split "
+            "there, or name another place as 'pool' (--pool sample; with lm_eval, "
+            """--metadata '{"pool": "sample"}'): hub, sample or a folder."""
+        )
 
     def files(self) -> list[Path]:
         """The files that hold its rows, those that exist; none for the hub."""

@@ -9,8 +9,8 @@ import yaml
 from distill.cli import main
 from distill.evaluation.checkpoints import changes_nothing
 from distill.evaluation.engines import open_engine
+from distill.evaluation.probe import probe
 from distill.evaluation.settings import EvalSettings
-from distill.evaluation.sweep import _probe
 
 from .conftest import save_adapter, save_model
 
@@ -67,12 +67,12 @@ def test_the_base_is_itself_again_after_an_adapter(tiny, runs):
 
     engine = open_engine(EvalSettings(model=str(tiny)))
     with engine.serve() as lm:
-        before = _probe(lm)
+        before = probe(lm)
     for checkpoint in find_checkpoints(runs, ["baseline"], None)[0]:
         with engine.serve(checkpoint) as lm:
-            assert _probe(lm) != before
+            assert probe(lm) != before
     with engine.serve() as lm:
-        assert _probe(lm) == before
+        assert probe(lm) == before
 
 
 def test_a_missing_step_is_named_and_the_others_are_evaluated(config, runs, tmp_path, capsys):

@@ -145,11 +145,14 @@ def test_the_folder_comes_from_the_environment(monkeypatch, tmp_path):
     assert resolve_source(None) == "hub"
 
 
-def test_a_folder_without_training_rows_borrows_the_sample_and_says_so(tmp_path, caplog):
+def test_a_folder_without_training_rows_lends_no_demonstrations(tmp_path):
     data = write_rows(tmp_path, "gsm8k", "test.jsonl", [GSM8K])
     source = BenchmarkSource("gsm8k", data)
-    assert source.pool_data == "sample" and source.pool() == open_source("gsm8k", data="sample").train()
-    assert "train.jsonl" in caplog.text
+    assert len(source.evaluation()) == 1
+    with pytest.raises(UserError, match=r"train\.jsonl does not exist.*--pool sample"):
+        source.pool()
+    asked = BenchmarkSource("gsm8k", data, pool="sample")
+    assert asked.pool_data == "sample" and asked.pool() == open_source("gsm8k", data="sample").train()
 
 
 def test_an_unreachable_hub_is_one_clear_error(monkeypatch):
