@@ -12,7 +12,6 @@ from lm_eval_tasks.reading import DATA_DIR_VARIABLE
 from lm_eval_tasks.scorefile.judging import Judged
 from lm_eval_tasks.scorefile.records import Record
 from lm_eval_tasks.scoring.diagnostics import flag
-from lm_eval_tasks.scoring.thinking import split_thinking
 
 
 def make_ifeval_judge(data: Path | None) -> "IFEvalJudge":
@@ -46,7 +45,7 @@ class IFEvalJudge:
     def judge(self, record: Record) -> Judged:
         """See `Judge`."""
         prompt = self._prompt(record.fields)
-        thinking = split_thinking(record.response, opened_in_prompt=record.opened_in_prompt)
+        thinking = record.thinking
         verdict = check(
             thinking.answer,
             instruction_id_list=prompt.instruction_id_list,

@@ -16,14 +16,13 @@ from lm_eval_tasks.scoring.metrics import (
     pooled_stderr,
 )
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances, guarded
-from lm_eval_tasks.scoring.thinking import split_thinking
 
 
 def score_ifeval(
     doc: Mapping[str, Any], response: str | None, at: Circumstances = NOTHING_SPECIAL
 ) -> Metrics:
     """The values of `IFEVAL_METRICS` for one answer."""
-    thought = split_thinking(response or "", opened_in_prompt=at.opens_thinking)
+    thought = at.split(response)
     ids = doc["instruction_id_list"]
 
     def judge() -> IFEvalVerdict:
