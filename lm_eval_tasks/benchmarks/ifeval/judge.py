@@ -90,10 +90,8 @@ class IFEvalJudge:
     def _prompt(self, fields: Mapping[str, Any]) -> IndexedPrompt:
         ids, kwargs = fields.get("instruction_id_list"), fields.get("kwargs")
         if ids is not None and kwargs is not None:
-            if not isinstance(ids, list | tuple):
-                raise UserError(f"field 'instruction_id_list' must be a list, not {ids!r:.60}.")
             key = fields.get("key", fields.get("id"))
-            return IndexedPrompt(key, str(fields.get("prompt", "")), tuple(ids), kwargs)
+            return IndexedPrompt(key, str(fields.get("prompt", "")), ids, kwargs)
         if self._index is None:
             raise UserError(
                 "the row has no 'instruction_id_list' and 'kwargs': name the file of google/IFEval with "
