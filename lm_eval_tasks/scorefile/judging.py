@@ -71,7 +71,7 @@ class AnswerJudge:
         self,
         judge: Callable[..., AnswerVerdict],
         *,
-        more: Callable[[Mapping[str, Any]], tuple[Any, ...]] = lambda fields: (),
+        more: Callable[[Record], tuple[Any, ...]] = lambda record: (),
         metrics: tuple[str, ...] = ("strict_acc", "flexible_acc"),
         timed: bool = False,
     ) -> None:
@@ -79,7 +79,7 @@ class AnswerJudge:
 
         Args:
             judge: `judge(answer, target, *more)`; the answer is the response without its reasoning.
-            more: Its further arguments, from the row's fields.
+            more: Its further arguments.
             metrics: The order of the two accuracies.
             timed: Whether a verdict may hit a time limit.
         """
@@ -92,7 +92,7 @@ class AnswerJudge:
         if not isinstance(target, str):
             raise UserError(f"field 'target' must be text, not {target!r:.60}.")
         thinking = record.thinking
-        verdict = self._judge(thinking.answer, target, *self._more(record.fields))
+        verdict = self._judge(thinking.answer, target, *self._more(record))
         return Judged(
             {"strict": verdict.strict, "flexible": verdict.flexible, "answer": verdict.answer, "error": None},
             {"strict_acc": (verdict.strict, 1), "flexible_acc": (verdict.flexible, 1)},

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.plain_text import ANSWER
 from lm_eval_tasks.scoring.thinking import Thinking, ends_in_thought, split_thinking
 from lm_eval_tasks.scoring.thinking_tags import KNOWN_TAGS, Tags, parse_tags
 
@@ -28,6 +29,8 @@ class Record:
         truncated: Whether it hit the token limit; None if the row does not say.
         response_tokens: Its length in tokens; None if the row does not say.
         tags: What stands around its reasoning: the row's `think_tags`, else all known ones.
+        begun: What the prompt has written of the answer already: `Answer:`, where lm-eval logged a prompt in
+            plain text.
     """
 
     response: str
@@ -37,6 +40,7 @@ class Record:
     truncated: bool | None
     response_tokens: int | None
     tags: Tags = KNOWN_TAGS
+    begun: str = ""
 
     @property
     def thinking(self) -> Thinking:
@@ -80,15 +84,19 @@ def read_records(row: Mapping[str, Any]) -> list[Record]:
         fields = {"target": row.get("target"), **doc}
         identity = row.get("doc_id", doc.get("key", doc.get("id")))
         responses = _sampled(row["resps"])
-        opened = _prompt_opens_thinking(row.get("arguments"), tags)
+        prompt = _logged_prompt(row.get("arguments"))
+        opened = ends_in_thought(prompt, tags)
+        begun = ANSWER if prompt.endswith(f"\n\n{ANSWER}") else ""
     else:
         fields = dict(row)
         identity = row.get("key", row.get("id"))
         responses = [_text(row.get("response"), "response")]
-        opened = row.get("opened_in_prompt") is True
+        opened, begun = row.get("opened_in_prompt") is True, ""
     cluster = None if identity is None else str(identity)
     truncated, tokens = _truncated(row), _tokens(row)
-    return [Record(response, fields, cluster, opened, truncated, tokens, tags) for response in responses]
+    return [
+        Record(response, fields, cluster, opened, truncated, tokens, tags, begun) for response in responses
+    ]
 
 
 def _sampled(resps: Any) -> list[str]:
@@ -107,11 +115,11 @@ def _text(value: Any, name: str) -> str:
     return value
 
 
-def _prompt_opens_thinking(arguments: Any, tags: Tags) -> bool:
-    """Whether the logged prompt, the first argument of the first request, ends with an opening tag."""
+def _logged_prompt(arguments: Any) -> str:
+    """The logged prompt, the first argument of the first request; empty where there is none."""
     while isinstance(arguments, list | dict) and arguments:
         arguments = arguments[0] if isinstance(arguments, list) else next(iter(arguments.values()))
-    return isinstance(arguments, str) and ends_in_thought(arguments, tags)
+    return arguments if isinstance(arguments, str) else ""
 
 
 def _truncated(row: Mapping[str, Any]) -> bool | None:

@@ -21,11 +21,13 @@ class Circumstances:
         truncated: Whether the answer was cut at the token limit; None where that is unknown.
         opens_thinking: Whether the prompt ended inside opened reasoning.
         tags: What stands around the model's reasoning.
+        begun: What the prompt has written of the answer already, such as `Answer:` in plain text.
     """
 
     truncated: bool | None = None
     opens_thinking: bool = False
     tags: Tags = KNOWN_TAGS
+    begun: str = ""
 
     def split(self, response: str | None) -> Thinking:
         """The response, None where there is no text, taken apart."""

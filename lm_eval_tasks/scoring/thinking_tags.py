@@ -61,7 +61,8 @@ def _told(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def dropped_tags(tokenizer: Any, tags: Tags) -> list[str]:
     """The tags among the tokenizer's special tokens: an engine that drops those leaves no tag to split at."""
-    special = set(getattr(tokenizer, "all_special_tokens", None) or ())
+    added = (getattr(tokenizer, "added_tokens_decoder", None) or {}).values()
+    special = {str(token) for token in added if getattr(token, "special", False)}
     return [tag for pair in tags for tag in pair if tag in special]
 
 

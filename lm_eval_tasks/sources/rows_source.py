@@ -8,6 +8,7 @@ from typing import Any
 
 from lm_eval_tasks.episodes import Episode, Message, Prompt, prompt_text, turns_of
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import BadRow
 from lm_eval_tasks.prompting.demonstrations import Mode
 from lm_eval_tasks.scoring.diagnostics import flag
 from lm_eval_tasks.scoring.metrics import COMMON_METRICS, MEAN, POOLED, Metric, Metrics
@@ -34,6 +35,7 @@ class JsonLinesSource(PooledTask):
         pool_data: The demonstrations' file, for the record.
         demonstration_mode: They are shown in their file's order.
         max_new_tokens: Longest answer, where a task file says so.
+        bad_rows: None: a row of one's own that cannot be used is an error.
     """
 
     name: str
@@ -50,6 +52,7 @@ class JsonLinesSource(PooledTask):
     pool_data: str = ""
     demonstration_mode: Mode = "listed"
     max_new_tokens: int | None = None
+    bad_rows: tuple[BadRow, ...] = ()
 
     def train(self) -> list[Episode]:
         """The inputs, labelled or not.

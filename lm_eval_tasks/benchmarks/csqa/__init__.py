@@ -20,11 +20,13 @@ _CHOICE = re.compile(rf"^([{LETTERS}])\. (.*)$", re.MULTILINE)
 
 
 def _score(doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
-    return answer_metrics(doc, response, scorer.judge, doc["choices"], at=at)
+    return answer_metrics(doc, response, scorer.judge, doc["choices"], at.begun, at=at)
 
 
 def _make_judge(data: Path | None) -> Judge:
-    return AnswerJudge(scorer.judge, more=lambda fields: (_choices(fields.get("choices")),))
+    return AnswerJudge(
+        scorer.judge, more=lambda record: (_choices(record.fields.get("choices")), record.begun)
+    )
 
 
 def _choices(value: Any) -> list[str]:

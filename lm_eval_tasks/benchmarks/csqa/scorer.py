@@ -43,13 +43,15 @@ def score(
     return judge(split_thinking(response, opened_in_prompt=opened_in_prompt).answer, target, choices)
 
 
-def judge(answer: str, target: str, choices: Sequence[str] = ()) -> AnswerVerdict:
+def judge(answer: str, target: str, choices: Sequence[str] = (), begun: str = "") -> AnswerVerdict:
     """Score one answer, which has no thinking in it.
 
     Args:
         answer: The answer.
         target: The letter of the right option.
         choices: The options' texts in letter order; without them, option texts are not recognised.
+        begun: What the prompt has written of the answer already: `Answer:` is the asked form, whoever
+            writes it.
 
     Raises:
         UserError: the target is not one of A to E, or there are more choices than letters.
@@ -60,7 +62,7 @@ def judge(answer: str, target: str, choices: Sequence[str] = ()) -> AnswerVerdic
     if len(choices) > len(LETTERS):
         raise UserError(f"csqa: {len(choices)} choices for the letters A to E.")
     options = dict(zip(LETTERS, map(plain, choices), strict=False))
-    read = first_found(_EMPHASIS.sub("", answer), lambda turn: _read(turn, options))
+    read = first_found(_EMPHASIS.sub("", begun + answer), lambda turn: _read(turn, options))
     strict, found = read or (None, None)
     return AnswerVerdict(strict=strict == target, flexible=found == target, answer=found)
 
