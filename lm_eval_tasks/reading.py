@@ -80,6 +80,12 @@ def read_rows(
     return read_json_lines(path, bad)
 
 
+def bad_rows_record(bad: Sequence[BadRow]) -> dict[str, Any]:
+    """`bad_rows` as results hold them: their number, and the first ones; empty where there are none."""
+    first = [f"{row.where}: {row.problem}" for row in bad[:_NAMED_BAD_ROWS]]
+    return {"bad_rows": {"count": len(bad), "first": first}} if bad else {}
+
+
 def report_bad_rows(name: str, bad: Sequence[BadRow], rows: int) -> None:
     """Warn of the rows of a data set, `rows` in all, that cannot be used: the first, and their number."""
     for row in bad[:_NAMED_BAD_ROWS]:

@@ -28,12 +28,11 @@ from lm_eval_tasks.prompting.chat_template import ModelChat
 from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode
 from lm_eval_tasks.prompting.plain_text import ANSWER, PLAIN_TEXT_STOP, plain_answer, to_plain_text
+from lm_eval_tasks.reading import bad_rows_record
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 logger = logging.getLogger(__name__)
-
-_NAMED_BAD_ROWS = 10
 
 
 class IclTask(ConfigurableTask):
@@ -68,15 +67,18 @@ class IclTask(ConfigurableTask):
             )
         documents = [self.source.document(episode) for episode in episodes]
         self.dataset = {self.config.test_split: hf_datasets.Dataset.from_list(documents)}
-        self.config.metadata = (self.config.metadata or {}) | {
-            "data_source": self.source.data,
-            "data_fingerprint": fingerprint(episodes),
-            "demonstrations": self._mode,
-            "demonstration_seed": self.options.demonstration_seed,
-            "enable_thinking": self._thinks,
-            "versions": _versions(),
-        }
-        self._record_bad_rows()
+        self.config.metadata = (
+            (self.config.metadata or {})
+            | {
+                "data_source": self.source.data,
+                "data_fingerprint": fingerprint(episodes),
+                "demonstrations": self._mode,
+                "demonstration_seed": self.options.demonstration_seed,
+                "enable_thinking": self._thinks,
+                "versions": _versions(),
+            }
+            | bad_rows_record(self.source.bad_rows)
+        )
 
     def open(self, dataset_kwargs: Mapping[str, Any]) -> HarnessSource:
         """What a YAML file asks, by its `dataset_kwargs`: `benchmark`, the name of one of this package's.
@@ -212,11 +214,6 @@ class IclTask(ConfigurableTask):
                 "judged. Leave it out; for several samples run several times, each with another --seed."
             )
 
-    def _record_bad_rows(self) -> None:
-        if bad := self.source.bad_rows:
-            told = [f"{row.where}: {row.problem}" for row in bad]
-            self.config.metadata |= {"bad_rows": {"count": len(bad), "first": told[:_NAMED_BAD_ROWS]}}
-
     def _count_cut_prompts(self) -> None:
         metadata = self.config.metadata
         context = self._chat.context if self._chat else context_length(metadata)
@@ -254,8 +251,7 @@ class IclTask(ConfigurableTask):
             self.config.metadata |= {
                 "pool_source": self.source.pool_data,
                 "pool_fingerprint": fingerprint(pool),
-            }
-            self._record_bad_rows()
+            } | bad_rows_record(self.source.bad_rows)
         return self._pickers[k]
 
 
