@@ -239,6 +239,27 @@ def test_samples_of_lm_eval(tmp_path):
     assert result["metrics"]["strict_acc"]["clusters"] == 2
 
 
+def test_samples_whose_thinking_lm_eval_stripped(tmp_path):
+    prompt = {"gen_args_0": {"arg_0": "q <think>\n"}}
+    sample = {"doc": {"target": "18"}, "arguments": prompt, "resps": [["#### 18"]], "filter": "none"}
+    told = [{}, {"unclosed_think": False}, {"unclosed_think": True}, {"opened_in_prompt": False}]
+    told.append({"think_tags": ["<a>", "</a>"]})
+    done = score(tmp_path, "--task", "gsm8k", rows=[sample | more for more in told])
+    assert done.returncode == 0, done.stderr
+    assert [v["strict"] for v in verdicts(tmp_path)] == [False, True, False, True, True]
+
+
+def test_tags_of_a_row(tmp_path):
+    rows = [
+        {"response": "<a>1</a>#### 18", "target": "18", "think_tags": tags}
+        for tags in (["<a>", "</a>"], "<a>")
+    ]
+    done = score(tmp_path, "--task", "gsm8k", "--keep_going", rows=rows)
+    assert done.returncode == 0, done.stderr
+    good, bad = verdicts(tmp_path)
+    assert good["strict"] and "field 'think_tags' is '<a>'" in bad["error"]
+
+
 def test_ifeval_samples_bring_their_instructions(tmp_path):
     doc = PROMPTS[1] | {"kwargs": json.dumps(PROMPTS[1]["kwargs"])}
     done = score(tmp_path, "--task", "ifeval", rows=[{"doc_id": 3, "doc": doc, "resps": [['"a b"']]}])

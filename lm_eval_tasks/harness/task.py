@@ -67,18 +67,15 @@ class IclTask(ConfigurableTask):
             )
         documents = [self.source.document(episode) for episode in episodes]
         self.dataset = {self.config.test_split: hf_datasets.Dataset.from_list(documents)}
-        self.config.metadata = (
-            (self.config.metadata or {})
-            | {
-                "data_source": self.source.data,
-                "data_fingerprint": fingerprint(episodes),
-                "demonstrations": self._mode,
-                "demonstration_seed": self.options.demonstration_seed,
-                "enable_thinking": self._thinks,
-                "versions": _versions(),
-            }
-            | bad_rows_record(self.source.bad_rows)
-        )
+        self.config.metadata = (self.config.metadata or {}) | {
+            "data_source": self.source.data,
+            "data_fingerprint": fingerprint(episodes),
+            "demonstrations": self._mode,
+            "demonstration_seed": self.options.demonstration_seed,
+            "enable_thinking": self._thinks,
+            "versions": _versions(),
+            **bad_rows_record(self.source.bad_rows),
+        }
 
     def open(self, dataset_kwargs: Mapping[str, Any]) -> HarnessSource:
         """What a YAML file asks, by its `dataset_kwargs`: `benchmark`, the name of one of this package's.

@@ -5,7 +5,7 @@ from typing import Any
 
 from lm_eval_tasks.prompting.chat_template import ModelChat
 from lm_eval_tasks.scoring.response import Circumstances
-from lm_eval_tasks.scoring.thinking import ends_in_thought
+from lm_eval_tasks.scoring.thinking import opened_by
 from lm_eval_tasks.scoring.thinking_tags import Tags, dropped_tags, tags_of
 
 logger = logging.getLogger(__name__)
@@ -45,13 +45,12 @@ class RunThinking:
 
     def saw(self, prompt: Any) -> None:
         """Take note of a rendered prompt, which is no text where a server renders."""
-        opened = isinstance(prompt, str) and ends_in_thought(prompt, self.tags)
-        if opened and not self.opened and not self._enable_thinking:
+        tag = opened_by(prompt, self.tags) if isinstance(prompt, str) else None
+        if tag and not self.opened and not self._enable_thinking:
             logger.warning(
-                "the chat template opens %s although enable_thinking is false: it cannot be off",
-                prompt.rstrip()[-20:].splitlines()[-1],
+                "the chat template opens %s although enable_thinking is false: it cannot be off", tag
             )
-        self.opened = opened
+        self.opened = tag is not None
 
     def circumstances(self, truncated: bool | None, *, begun: str) -> Circumstances:
         """How an answer came about.

@@ -13,7 +13,7 @@ from typing import Any
 
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.plain_text import ANSWER
-from lm_eval_tasks.scoring.thinking import Thinking, ends_in_thought, split_thinking
+from lm_eval_tasks.scoring.thinking import Thinking, opened_by, split_thinking
 from lm_eval_tasks.scoring.thinking_tags import KNOWN_TAGS, Tags, parse_tags
 
 
@@ -85,7 +85,7 @@ def read_records(row: Mapping[str, Any]) -> list[Record]:
         identity = row.get("doc_id", doc.get("key", doc.get("id")))
         responses = _sampled(row["resps"])
         prompt = _logged_prompt(row.get("arguments"))
-        opened = ends_in_thought(prompt, tags)
+        opened = _opens_thinking(row, prompt, tags)
         begun = ANSWER if prompt.endswith(f"\n\n{ANSWER}") else ""
     else:
         fields = dict(row)
@@ -113,6 +113,15 @@ def _text(value: Any, name: str) -> str:
         hint = " (a log-likelihood task has no text to score)" if isinstance(value, list) else ""
         raise UserError(f"field {name!r} must be text, not {value!r:.60}{hint}.")
     return value
+
+
+def _opens_thinking(row: Mapping[str, Any], prompt: str, tags: Tags) -> bool:
+    """What the row says; else whether its prompt ends with an opening tag.
+
+    Our own tasks log whether the thinking ended, which the text does not show where lm-eval has stripped it.
+    """
+    said = row.get("unclosed_think", row.get("opened_in_prompt"))
+    return said if isinstance(said, bool) else opened_by(prompt, tags) is not None
 
 
 def _logged_prompt(arguments: Any) -> str:

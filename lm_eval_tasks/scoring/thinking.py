@@ -50,7 +50,8 @@ def split_thinking(text: str, *, opened_in_prompt: bool = False, tags: Tags = KN
     if set(tags) & set(CHANNELS) and text.startswith(_BARE_ANALYSIS):
         before, closing, after = text.removeprefix(_BARE_ANALYSIS).rpartition(_BARE_FINAL)
         if closing or tags == CHANNELS:
-            return Thinking(after if closing else "", (before if closing else after).strip(), not closing)
+            answer, thought = (after.lstrip(), before) if closing else ("", after)
+            return Thinking(answer=answer, thought=thought.strip(), unclosed=not closing)
     start, unclosed = _Reader(text, tags).read(opened_in_prompt)
     if unclosed:
         return Thinking(answer="", thought=_without_tags(text, tags), unclosed=True)
@@ -62,9 +63,10 @@ def split_thinking(text: str, *, opened_in_prompt: bool = False, tags: Tags = KN
     return Thinking(answer=answer, thought=_without_tags(text[:start], tags), unclosed=False)
 
 
-def ends_in_thought(prompt: str, tags: Tags = KNOWN_TAGS) -> bool:
-    """Whether a prompt ends with an opening tag, so that the response begins inside the reasoning."""
-    return prompt.rstrip().endswith(tuple(opening for opening, _ in tags))
+def opened_by(prompt: str, tags: Tags = KNOWN_TAGS) -> str | None:
+    """The opening tag that a prompt ends with, so that the response begins inside the reasoning; or None."""
+    end = prompt.rstrip()
+    return next((opening for opening, _ in tags if end.endswith(opening)), None)
 
 
 class _Reader:
