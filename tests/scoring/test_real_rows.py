@@ -34,6 +34,8 @@ def test_the_texts_of_options(rows, form):
         texts = dict(zip(row["choices"]["label"], row["choices"]["text"], strict=True))
         choices = [texts[letter] for letter in LETTERS]
         for letter in LETTERS if len(set(map(str.casefold, choices))) == 5 else ():
+            if "the {}" in form.lower() and texts[letter].startswith(("a ", "an ", "the ")):
+                continue  # nobody writes two articles
             verdict = csqa.score(form.format(texts[letter]), letter, choices)
             assert verdict.flexible or verdict.answer is None, (row["id"], texts, letter, verdict)
             found, asked = found + verdict.flexible, asked + 1
