@@ -20,6 +20,9 @@ _MARKS = re.compile(r"[.,;:!?'\"‘’“”](?!\d)")
 Prompt = tuple[Message, ...] | str
 """Chat messages, ending where the answer begins; or, for a model without a chat template, the text itself."""
 
+QUESTION = "Question: "
+"""What a user's turn begins with in plain text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -36,6 +39,7 @@ class Episode:
         privileged: Text that only the teacher may read beside the question; None: there is none.
         tools: Tools in the shape that chat templates take; None: there are none.
         stratum: Demonstrations are drawn evenly over these (such as the answer's letter); "": they are not.
+        label: What the user's turns begin with where a model without a chat template reads plain text.
     """
 
     source: str
@@ -48,6 +52,7 @@ class Episode:
     privileged: str | None = None
     tools: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
     stratum: str = ""
+    label: str = QUESTION
 
     @property
     def taught(self) -> Prompt:

@@ -23,6 +23,7 @@ from lm_eval_tasks.harness.definition import definition_of
 from lm_eval_tasks.harness.measured import HarnessTask, Scored, harness_task
 from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.reading import bad_rows_record
 from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.json_lines import JsonLinesSource
 
@@ -81,6 +82,7 @@ def prepare(settings: EvalSettings, member: Source, spec: TaskSpec, context: Con
         "rows": len(evaluated),
         "rows_in_split": len(episodes),
         "fingerprint": fingerprint(evaluated),
+        **bad_rows_record(getattr(member, "bad_rows", ())),
     }
     if isinstance(member, JsonLinesSource):  # of other tasks the name says it
         data["metric"] = member.metric.spec if member.metric else None

@@ -29,8 +29,8 @@ Schema, version 1::
       diagnostics       truncated, empty, unclosed_think, looping, no_answer (count, total, rate each), as
                         far as the task knows them; on_completed (the primary metric over responses that ended
                         by themselves); mean_response_tokens
-      data              source, rows, rows_in_split, fingerprint of the evaluated rows; metric, of rows of
-                        one's own
+      data              source, rows, rows_in_split, fingerprint of the evaluated rows; bad_rows, if there are
+                        any; metric, of rows of one's own
       demonstrations    num_fewshot; with any: mode, seed, source, pool_fingerprint, ids (of those that every
                         prompt shows); with them: system (a digest), documents (digests by name), privileged
                         (column and template)
