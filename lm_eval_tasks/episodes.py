@@ -15,7 +15,7 @@ from typing import Any, Protocol
 Message = dict[str, Any]
 """`{"role": "system" | "user" | "assistant" | "tool", "content": text, ...}`, as chat templates take it."""
 
-_MARKS = re.compile(r"[.,;:!?'\"‘’“”](?!\d)")
+_MARKS = re.compile(r"[.,;:!?'\"\u2018\u2019\u201c\u201d](?!\d)")
 
 Prompt = tuple[Message, ...] | str
 """Chat messages, ending where the answer begins; or, for a model without a chat template, the text itself."""

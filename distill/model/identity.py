@@ -17,7 +17,8 @@ _WORDS = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "voca
           "special_tokens_map.json", "tokenizer_config.json")  # fmt: skip
 _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates/*.jinja")
 _UNSPOKEN = frozenset(
-    ("chat_template", "name_or_path", "tokenizer_file", "transformers_version", "is_local", "_from_model_config")
+    ("chat_template", "name_or_path", "tokenizer_file", "transformers_version", "is_local",
+     "_from_model_config")
 )  # fmt: skip
 """What configs hold that decides nothing here: places, versions of the software that wrote them."""
 

@@ -19,8 +19,10 @@ _RECORDED = ("dataset_path", "dataset_name", "dataset_kwargs", "num_fewshot", "m
 
 
 def definition_of(member: Source) -> str | None:
-    """A digest (16 hex digits): the YAML of a benchmark or of a task of lm-eval, functions included; the
-    metric of rows of one's own, with the module of a user's function. None: there is nothing but rows.
+    """A digest (16 hex digits) of it; None: there is nothing but rows.
+
+    Of a benchmark or a task of lm-eval its YAML, functions included; of rows of one's own their metric, with
+    the module of a user's function.
     """
     if isinstance(member, LmEvalTask):
         config = member.task.config.to_dict(keep_callable=True)
