@@ -98,22 +98,25 @@ class Session:
         found = self.file.find((subject.condition, subject.step, *question.key))
         if found is None or not (self.file.path.parent / found["samples"]).is_file():
             return False
+        otherwise = self._asked_otherwise(found, question)
+        if otherwise and found["model"]["fingerprint"] == subject.fingerprint:
+            raise UserError(
+                f"{self.file.path} holds {subject}, {question}, measured otherwise: {'; '.join(otherwise)}. "
+                "Name another --output, or remove the file."
+            )
         if changed := self._changes(found, subject, question):
             say(f"{subject}, {question}, was measured with another {', another '.join(changed)}: again")
-            return False
+        return not changed
+
+    def _asked_otherwise(self, found: Entry, question: Question) -> list[str]:
+        """What a user chose and would be surprised to see replaced."""
         now = {"request": self.settings.request(), "data": question.data, "demonstrations": question.shown}
-        changed = [
+        return [
             f"{name} ({found[part].get(name)!r} there, {now[part].get(name)!r} now)"
             for part in now
             for name in _compared(part, found[part], now[part])
             if found[part].get(name) != now[part].get(name)
         ]
-        if changed:
-            raise UserError(
-                f"{self.file.path} holds {subject}, {question}, measured otherwise: {'; '.join(changed)}. "
-                "Name another --output, or remove the file."
-            )
-        return True
 
     def _changes(self, found: Entry, subject: Subject, question: Question) -> list[str]:
         """What decides on answers or verdicts and is not as it was."""
