@@ -65,6 +65,12 @@ def test_without_choices_letters_still_count():
     assert csqa.score("library", "B").no_answer
 
 
+def test_an_article_stands_before_a_text_and_not_in_it():
+    choices = ["african continent", "in a jar", "in jar", "human body", "huma body"]
+    for letter, text in zip(LETTERS, choices, strict=True):
+        assert csqa.score(f"The {text}.", letter, choices).flexible
+
+
 @pytest.mark.parametrize("target", ["F", "", "AB", "library"])
 def test_other_targets_are_errors(target):
     with pytest.raises(UserError, match="A to E"):

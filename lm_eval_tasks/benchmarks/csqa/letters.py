@@ -16,7 +16,7 @@ _NO_WORD = r"(?!['\u2019-]?\w)"
 _LEADING_LETTER = re.compile(rf"{_OPENED}(?P<letter>[A-Ea-e]){_NO_WORD}{_CLOSED}(?P<rest>.*)", re.DOTALL)
 _FURTHER_LETTER = re.compile(rf"[\s,/&+]*(?:\b(?:or|and)\b)?[\s,/&+]*{_OPENED}[A-E]{_NO_WORD}")
 _CONNECTION = re.compile(r"\b(?:or|and)\b|[,/&+]")
-_ARTICLE = re.compile(r"(?:an?|the)\s+")
+_ARTICLE = re.compile(r"\A(?:an?|the)\s+")
 
 
 def line_after(text: str, match: re.Match[str]) -> str:
@@ -62,7 +62,7 @@ def named_by_text(piece: str, options: Mapping[str, str]) -> list[str]:
     """The letters of the options whose text `piece` is: word for word, else but for an article before it."""
     found = plain(piece)
     exact = [letter for letter, option in options.items() if option and option == found]
-    bare = _ARTICLE.sub("", found, count=1) if _ARTICLE.match(found) else found
+    bare = _ARTICLE.sub("", found)
     return exact or [
-        letter for letter, option in options.items() if option and _ARTICLE.sub("", option, count=1) == bare
+        letter for letter, option in options.items() if bare and _ARTICLE.sub("", option) == bare
     ]
