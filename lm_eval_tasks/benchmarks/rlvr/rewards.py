@@ -79,6 +79,8 @@ def final_answer(response: str, *, reasoning: bool) -> tuple[str, str | None]:
     if CLOSING not in response:
         return "", f"no {CLOSING}"
     answer = response.rpartition(CLOSING)[2].lstrip()
+    if OPENING in answer:
+        return "", f"{OPENING} after the last {CLOSING}"
     return answer, None if answer.strip() else f"empty answer after {CLOSING}"
 
 
