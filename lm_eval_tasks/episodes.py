@@ -6,6 +6,7 @@ lm-evaluation-harness, or a user's JSON lines. A *context* is what only the teac
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,13 @@ from typing import Any, Protocol
 Message = dict[str, Any]
 """`{"role": "system" | "user" | "assistant" | "tool", "content": text, ...}`, as chat templates take it."""
 
+_MARKS = re.compile(r"[.,;:!?'\"\u2018\u2019\u201c\u201d](?!\d)")
+
 Prompt = tuple[Message, ...] | str
 """Chat messages, ending where the answer begins; or, for a model without a chat template, the text itself."""
+
+QUESTION = "Question: "
+"""What a user's turn begins with in plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class Episode:
         privileged: Text that only the teacher may read beside the question; None: there is none.
         tools: Tools in the shape that chat templates take; None: there are none.
         stratum: Demonstrations are drawn evenly over these (such as the answer's letter); "": they are not.
+        label: What the user's turns begin with where a model without a chat template reads plain text.
     """
 
     source: str
@@ -45,6 +52,7 @@ class Episode:
     privileged: str | None = None
     tools: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
     stratum: str = ""
+    label: str = QUESTION
 
     @property
     def taught(self) -> Prompt:
@@ -67,8 +75,12 @@ def prompt_text(prompt: Prompt) -> str:
 
 
 def same_question(question: str) -> str:
-    """The form in which questions are the same: case, white space and Unicode composition do not count."""
-    return " ".join(unicodedata.normalize("NFC", question).casefold().split())
+    """The form in which questions are the same.
+
+    Case, white space, Unicode composition and punctuation do not count, but for marks before a digit (`3.5`).
+    """
+    text = _MARKS.sub("", unicodedata.normalize("NFC", question).casefold())
+    return " ".join(text.split())
 
 
 def fingerprint(episodes: Iterable[Episode]) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,20 @@ import yaml
 from lm_eval_tasks.errors import UserError
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """The record of a row that cannot be used: the place it stands at, and why."""
+
+    where: str
+    problem: str
+
+
+def read_json_lines(path: Path, bad: list[BadRow] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of a JSON lines file, each with the place it stands at, for messages; blank lines are passed over.
+
+    Args:
+        path: The file.
+        bad: Takes the lines that are no JSON object, which are then passed over; None: they are an error.
 
     Raises:
         UserError: the file cannot be read, or a line is no JSON object.
@@ -28,12 +41,25 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             where = f"{path} line {number}"
             try:
-                row = json.loads(line)
-            except ValueError as error:  # no JSON, or no UTF-8
-                raise UserError(f"{where} is not JSON ({error}). Mend or remove the line.") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{where} must be a JSON object, not {type(row).__name__}.")
+                row = _json_object(line)
+            except UserError as error:
+                if bad is None:
+                    raise UserError(f"{where} {error}") from None
+                bad.append(BadRow(where, str(error)))
+                continue
             yield where, row
+
+
+def _json_object(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise UserError(f"is not JSON ({error}). Mend or remove the line.") from None
+    except RecursionError:
+        raise UserError("nests too deep to be read. Mend or remove the line.") from None
+    if not isinstance(row, dict):
+        raise UserError(f"must be a JSON object, not {type(row).__name__}.")
+    return row
 
 
 def read_yaml_mapping(path: Path) -> dict[str, Any]:

@@ -9,17 +9,21 @@ A place is named by one word everywhere (`data` argument, `--data`, `ICL_DATA_DI
 Without an argument it is `ICL_DATA_DIR` if set, else `hub`.
 """
 
+import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.files import read_json_lines
+from lm_eval_tasks.files import BadRow, read_json_lines
+
+logger = logging.getLogger(__name__)
 
 DATA_DIR_VARIABLE = "ICL_DATA_DIR"
+_NAMED_BAD_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,16 @@ def local_file(benchmark: str, split: Split, source: str) -> Path | None:
     return Path(source).expanduser() / benchmark / split.file
 
 
-def read_rows(benchmark: str, split: Split, source: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def read_rows(
+    benchmark: str, split: Split, source: str, bad: list[BadRow] | None = None
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Raw rows of a split with the place each stands at, for messages: `(where, row)`.
 
     Args:
         benchmark: Whose split; the name of its folder.
         split: The split.
         source: `hub`, `sample` or a folder.
+        bad: See `read_json_lines`.
 
     Raises:
         UserError: source not reachable, or a line that is not a JSON object.
@@ -70,7 +77,21 @@ def read_rows(benchmark: str, split: Split, source: str) -> Iterator[tuple[str, 
             f"{path} does not exist. The data folder {source!r} must hold {benchmark}/{split.file}, "
             f"JSON lines in the schema of {split.path}; or use the sources 'hub' or 'sample'."
         )
-    return read_json_lines(path)
+    return read_json_lines(path, bad)
+
+
+def bad_rows_record(bad: Sequence[BadRow]) -> dict[str, Any]:
+    """`bad_rows` as results hold them: their number, and the first ones; empty where there are none."""
+    first = [f"{row.where}: {row.problem}" for row in bad[:_NAMED_BAD_ROWS]]
+    return {"bad_rows": {"count": len(bad), "first": first}} if bad else {}
+
+
+def report_bad_rows(name: str, bad: Sequence[BadRow], rows: int) -> None:
+    """Warn of the rows of a data set, `rows` in all, that cannot be used: the first, and their number."""
+    for row in bad[:_NAMED_BAD_ROWS]:
+        logger.warning("%s cannot be used: %s", row.where, row.problem)
+    if bad:
+        logger.warning("%s: %d of %d rows cannot be used.", name, len(bad), rows)
 
 
 def text_field(row: Mapping[str, Any], name: str, where: str) -> str:

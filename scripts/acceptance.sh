@@ -36,7 +36,7 @@ grep -q "world size 2" "$WORK/two.log"
 
 if [ -d ../shared/data ]; then
   step "the gap on 16 real IFEval prompts and 16 real GSM8K questions"
-  ICL_DATA_DIR=../shared/data "$BIN/icl-distill" gap --model demo --task ifeval gsm8k --num_fewshot 0 4 \
+  ICL_DATA_DIR=../shared/data "$BIN/icl-distill" gap --model demo --task ifeval gsm8k --pool sample --num_fewshot 0 4 \
     --n_samples 16 --max_new_tokens 64 --backend hf --dtype float32 --batch_size 8 --output "$WORK/gap.json"
   "$BIN/python" -c "import json, sys; json.load(open(sys.argv[1]))" "$WORK/gap.json"
 fi

@@ -68,7 +68,9 @@ def kill_when(path: Path, command: list[str], delay: float) -> str:
     os.killpg(process.pid, signal.SIGKILL)
     if process.wait() != -signal.SIGKILL:
         raise SystemExit(f"the run was over {delay} s after {path} was there; give a smaller --delay")
-    records = [read(record) | {"name": record.stem} for record in (folder_of(command) / ".stages").iterdir()]
+    records = [
+        read(record) | {"name": record.stem} for record in (folder_of(command) / ".stages").glob("*.json")
+    ]
     stages = " and ".join(record["name"] for record in records if not record["finished"])
     return f"killed in {stages}, {delay:.0f} s after {path.relative_to(folder_of(command))} was there"
 

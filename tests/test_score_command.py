@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from lm_eval_tasks.scorefile.chunks import Job, Line, score_lines
+from lm_eval_tasks.scorefile.judging import AnswerJudge
+
 PROMPTS = [
     {
         "key": 7,
@@ -113,6 +116,9 @@ MALFORMED = [
     ["no object"],
     {"response": "hello", "instruction_id_list": ["no:such"], "kwargs": [{}]},
     {"response": "hello", "instruction_id_list": ["keywords:existence"], "kwargs": [{}]},
+    {"response": "hello", "instruction_id_list": [["punctuation:no_comma"]], "kwargs": [{}]},
+    {"response": "hello", "instruction_id_list": [], "kwargs": []},
+    {"response": "hello", "instruction_id_list": "punctuation:no_comma", "kwargs": [{}]},
     {"key": 8, "response": '"last one"'},
 ]
 
@@ -123,9 +129,9 @@ def test_malformed_rows_are_named_and_good_verdicts_kept(tmp_path, prompts):
     assert not (tmp_path / "out.json").exists()
     written = verdicts(tmp_path)
     assert [v["row"] for v in written] == list(range(len(MALFORMED)))
-    assert [v["error"] is None for v in written] == [True] + [False] * 9 + [True]
+    assert [v["error"] is None for v in written] == [True] + [False] * 12 + [True]
     assert written[0]["prompt_level_strict"] and written[-1]["prompt_level_strict"]
-    for row in range(1, 10):
+    for row in range(1, 13):
         assert f"row {row} (line {row + 1})" in done.stderr
         assert written[row]["error"] and not written[row]["prompt_level_loose"]
     assert "case or white space" in written[4]["error"]
@@ -133,6 +139,7 @@ def test_malformed_rows_are_named_and_good_verdicts_kept(tmp_path, prompts):
     assert "nearest" not in written[6]["error"]
     assert "no:such" in written[8]["error"]
     assert "keywords:existence" in written[9]["error"]
+    assert all("'instruction_id_list'" in written[row]["error"] for row in (10, 11, 12))
     assert "Traceback" not in done.stderr
 
 
@@ -140,9 +147,20 @@ def test_keep_going_counts_malformed_rows_as_failures(tmp_path, prompts):
     done = score(tmp_path, "--task", "ifeval", "--data", prompts, "--keep_going", rows=MALFORMED)
     assert done.returncode == 0
     result = output(tmp_path)
-    assert result["metrics"]["prompt_level_strict_acc"]["count"] == "2/11"
-    assert result["metrics"]["inst_level_strict_acc"]["count"] == "3/12"
-    assert result["malformed"]["count"] == 9
+    assert result["metrics"]["prompt_level_strict_acc"]["count"] == "2/14"
+    assert result["metrics"]["inst_level_strict_acc"]["count"] == "3/15"
+    assert result["malformed"]["count"] == 12
+
+
+def test_a_row_that_breaks_its_scorer_is_one_of_them(caplog):
+    def broken(answer, target):
+        raise ZeroDivisionError("1/0")
+
+    job = Job(lambda: AnswerJudge(broken), None)
+    ((scored,),) = score_lines([Line(4, 5, 9, '{"response": "1", "target": "1"}')], job, workers=1)
+    assert scored.error == "row 4 (line 5): breaks the scorer (ZeroDivisionError('1/0'))."
+    assert scored.judged[0].scores["strict_acc"] == (0.0, 1)
+    assert "ZeroDivisionError" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -219,6 +237,27 @@ def test_samples_of_lm_eval(tmp_path):
     result = output(tmp_path)
     assert result["diagnostics"]["unclosed_think_rate"] == pytest.approx(1 / 3)
     assert result["metrics"]["strict_acc"]["clusters"] == 2
+
+
+def test_samples_whose_thinking_lm_eval_stripped(tmp_path):
+    prompt = {"gen_args_0": {"arg_0": "q <think>\n"}}
+    sample = {"doc": {"target": "18"}, "arguments": prompt, "resps": [["#### 18"]], "filter": "none"}
+    told = [{}, {"unclosed_think": False}, {"unclosed_think": True}, {"opened_in_prompt": False}]
+    told.append({"think_tags": ["<a>", "</a>"]})
+    done = score(tmp_path, "--task", "gsm8k", rows=[sample | more for more in told])
+    assert done.returncode == 0, done.stderr
+    assert [v["strict"] for v in verdicts(tmp_path)] == [False, True, False, True, True]
+
+
+def test_tags_of_a_row(tmp_path):
+    rows = [
+        {"response": "<a>1</a>#### 18", "target": "18", "think_tags": tags}
+        for tags in (["<a>", "</a>"], "<a>")
+    ]
+    done = score(tmp_path, "--task", "gsm8k", "--keep_going", rows=rows)
+    assert done.returncode == 0, done.stderr
+    good, bad = verdicts(tmp_path)
+    assert good["strict"] and "field 'think_tags' is '<a>'" in bad["error"]
 
 
 def test_ifeval_samples_bring_their_instructions(tmp_path):

@@ -1,13 +1,16 @@
 """`icl-distill run`: the whole job out of one file."""
 
 import argparse
-import dataclasses
+import json
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
-from distill.pipeline.config import load_run_config, save_run_config, with_limits
-from distill.pipeline.processes import check_alone
+from distill.pipeline.checks import check_installed, check_trainings
+from distill.pipeline.config import load_run_config, run_schema, save_run_config
+from distill.pipeline.limits import with_limits
+from distill.pipeline.processes import alone
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stage import Stage
 from distill.pipeline.stages import build_stages
@@ -29,6 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max_steps", type=int, help="end training at this step and evaluate it alone")
     parser.add_argument("--force", nargs="+", default=[], metavar="STAGE", help="run again though up to date")
     parser.add_argument("--dry_run", action="store_true", help="print the commands only")
+    parser.add_argument(
+        "--schema", action=_Schema, nargs=0, help="print the JSON schema of run files, for editors, and end"
+    )
+
+
+class _Schema(argparse.Action):
+    """Prints, as `--version` does, without a run file."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> None:
+        """Print and end."""
+        print(json.dumps(run_schema(), indent=2))
+        parser.exit()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,19 +57,19 @@ def run(args: argparse.Namespace) -> int:
     first = []
     if args.scale:
         config, first = scale_tiny(config, output_dir), [model_stage(output_dir)]
-    config = with_limits(config, n_samples=args.n_samples, max_steps=args.max_steps)
-    if args.seed is not None:
-        config = dataclasses.replace(config, seed=args.seed)
+    config = with_limits(config, n_samples=args.n_samples, max_steps=args.max_steps, seed=args.seed)
     folder = args.config.parent if config.output_dir else args.config.parent.resolve()
+    check_trainings(config, folder, args.config)
     stages = build_stages(config, folder, output_dir, first=first)
     if args.dry_run:
         for stage in stages:
             print(f"# {stage.name}\n{_as_typed(stage)}")
         return 0
-    check_alone(output_dir)
-    save_run_config(config, output_dir)
+    check_installed(config, args.config)
     try:
-        run_stages(stages, output_dir, force=args.force)
+        with alone(output_dir):
+            save_run_config(config, output_dir)
+            run_stages(stages, output_dir, force=args.force)
     except KeyboardInterrupt:
         remedy = "What was finished is kept: give the same command again to go on."
         print(f"\nicl-distill run: interrupted. {remedy}", file=sys.stderr)

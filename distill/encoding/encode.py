@@ -13,9 +13,9 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from lm_eval_tasks.episodes import Prompt
+from lm_eval_tasks.episodes import QUESTION, Prompt
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.prompting.plain_text import to_plain_text
+from lm_eval_tasks.prompting.plain_text import plain_answer, to_plain_text
 
 Tools = Sequence[Mapping[str, Any]] | None
 
@@ -29,6 +29,7 @@ def encode_prompt(
     *,
     enable_thinking: bool = False,
     tools: Tools = None,
+    label: str = QUESTION,
 ) -> list[int]:
     """Ids of everything before the answer, the template's generation prompt included.
 
@@ -37,8 +38,10 @@ def encode_prompt(
         prompt: Messages that end with the user's turn or the beginning of the assistant's; or text.
         enable_thinking: Passed to the chat template, which may open or suppress a thinking block.
         tools: Passed to the chat template.
+        label: See `lm_eval_tasks.episodes.Episode`; without a chat template.
     """
-    return encode_prompts(tokenizer, [prompt], enable_thinking=enable_thinking, tools=tools)[0]
+    prompts = [prompt]
+    return encode_prompts(tokenizer, prompts, enable_thinking=enable_thinking, tools=tools, label=label)[0]
 
 
 def encode_prompts(
@@ -47,10 +50,12 @@ def encode_prompts(
     *,
     enable_thinking: bool = False,
     tools: Tools = None,
+    label: str = QUESTION,
 ) -> list[list[int]]:
     """`encode_prompt` of many prompts, tokenised in parallel."""
     texts = [
-        render_prompt(tokenizer, prompt, enable_thinking=enable_thinking, tools=tools) for prompt in prompts
+        render_prompt(tokenizer, prompt, enable_thinking=enable_thinking, tools=tools, label=label)
+        for prompt in prompts
     ]
     # The harness' rule: special tokens are added unless the template has already written the first of them.
     begins = bool(tokenizer.bos_token) and texts[0].startswith(tokenizer.bos_token)
@@ -88,13 +93,14 @@ def render_prompt(
     *,
     enable_thinking: bool = False,
     tools: Tools = None,
+    label: str = QUESTION,
 ) -> str:
     """The text that `encode_prompt` tokenises."""
     if isinstance(prompt, str):
         return prompt
     messages = [dict(message) for message in prompt]
     if tokenizer.chat_template is None:
-        return to_plain_text(messages)
+        return to_plain_text(messages, label=label)
     goes_on = messages[-1]["role"] == "assistant"
     return tokenizer.apply_chat_template(
         messages,
@@ -118,7 +124,7 @@ def render_answer(
     if isinstance(prompt, str):
         return completion + _eos(tokenizer)
     if tokenizer.chat_template is None:
-        return f" {completion}{_eos(tokenizer)}"
+        return f" {plain_answer(completion)}{_eos(tokenizer)}"
     before = render_prompt(tokenizer, prompt, enable_thinking=enable_thinking, tools=tools)
 
     def turn(answer: str) -> str:

@@ -126,7 +126,7 @@ def _build_row(
             "the teacher write them."
         )
     options: dict[str, Any] = {"enable_thinking": enable_thinking, "tools": episode.tools}
-    prompt_ids = encode_prompt(tokenizer, episode.prompt, **options)
+    prompt_ids = encode_prompt(tokenizer, episode.prompt, label=episode.label, **options)
     completion_ids = encode_answer(tokenizer, episode.prompt, episode.completion, **options)
     length = len(prompt_ids) + len(completion_ids)
     if budgets.student is not None and length > budgets.student:
@@ -134,7 +134,8 @@ def _build_row(
         return None
     # The last demonstrations go first: what remains is the prompt of a smaller k.
     for kept in range(len(demonstrations), -1, -1):
-        teacher_prompt_ids = encode_prompt(tokenizer, teach(episode, demonstrations[:kept]), **options)
+        teacher = teach(episode, demonstrations[:kept])
+        teacher_prompt_ids = encode_prompt(tokenizer, teacher, label=episode.label, **options)
         if budgets.teacher is None or len(teacher_prompt_ids) + len(completion_ids) <= budgets.teacher:
             break
     else:

@@ -19,6 +19,8 @@ from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.files import write_text
 from lm_eval_tasks.harness.measured import ROWS_TOKENS, judged
 from lm_eval_tasks.prompting.demonstrations import without_overlap
+from lm_eval_tasks.prompting.plain_text import ANSWER
+from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources import TaskSpec
 
 KEEP = ("all", "correct")
@@ -147,6 +149,7 @@ def _write(
     source = spec.open(chat=has_chat_template(settings.model))
     engine = open_engine(settings)
     with engine.serve() as lm, tqdm(total=len(todo) + done.rows, initial=done.rows, desc="answers") as bar:
+        at = Circumstances(begun="" if lm.tokenizer.chat_template else ANSWER)
         for chunk in _chunks(todo):
             replies = _replies(lm, settings, chunk, n)
             for row, found in zip(chunk, replies, strict=True):
@@ -156,7 +159,7 @@ def _write(
                     counts.empty += not text.strip()
                     if truncated or not text.strip():
                         continue
-                    if keep == "correct" and judged(source, row, text) < 1:
+                    if keep == "correct" and judged(source, row, text, at) < 1:
                         counts.wrong += 1
                         continue
                     counts.kept += 1
@@ -184,7 +187,13 @@ def _replies(
     """For each row its n answers, each with whether it was cut."""
     limit = settings.max_new_tokens or ROWS_TOKENS
     prompts = [
-        render_prompt(lm.tokenizer, row.taught, enable_thinking=settings.enable_thinking, tools=row.tools)
+        render_prompt(
+            lm.tokenizer,
+            row.taught,
+            enable_thinking=settings.enable_thinking,
+            tools=row.tools,
+            label=row.label,
+        )
         for row in chunk
     ]
     found: list[list[tuple[str, bool]]] = [[] for _ in chunk]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from distill.evaluation.divergence import read_divergence
-from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.errors import UserError, check
 
 if TYPE_CHECKING:
     import torch
@@ -45,10 +45,12 @@ def find_checkpoints(
             the last where none was measured; None: all that exist.
 
     Raises:
-        UserError: `base_dir` is no folder.
+        UserError: `base_dir` is no folder, or a condition is no name of a folder in it.
     """
     if not base_dir.is_dir():
         raise UserError(f"--base_dir {base_dir} is not a folder. Train first, or name the runs' folder.")
+    for condition in conditions:  # results are called by it
+        check(Path(condition).name == condition, "--conditions", condition, "name a folder of --base_dir")
     found, problems = [], []
     for condition in dict.fromkeys(conditions):
         folder = base_dir / condition
@@ -80,8 +82,7 @@ def _numbers(steps: Sequence[int | str], existing: Sequence[int], folder: Path) 
 
 def best_step(existing: Sequence[int], folder: Path) -> int:
     """The step of the lowest held-out divergence among those that are saved."""
-    measured = read_divergence(folder)
-    found = {step: figures["kl_teacher"] for step, figures in measured.items() if step in existing}
+    found = {step: mean for step, mean in read_divergence(folder).means.items() if step in existing}
     return min(found, key=lambda step: (found[step], step), default=existing[-1])
 
 
@@ -166,8 +167,8 @@ def _readable_json(path: Path) -> dict[str, Any]:
         raise _damaged(path.parent, f"{path.name} is missing")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise _damaged(path.parent, f"{path.name} is not readable as JSON ({error})") from None
+    except (TypeError, ValueError) as error:  # no JSON, or no object
+        raise _damaged(path.parent, f"{path.name} is not readable as a JSON object ({error})") from None
 
 
 def _whole_weights(folder: Path) -> None:

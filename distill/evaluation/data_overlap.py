@@ -117,9 +117,8 @@ def _of_benchmark(source: BenchmarkSource) -> _Rows:
     try:
         pool, name, learnt = source.all_train, TRAINING, True
     except UserError as error:
-        pool, learnt = source.whole_pool, False
-        name = f"rows of the demonstration pool ({source.pool_data})"
-        notes.append(f"there are no training rows to compare: {error}")
+        notes.append(f"there are no training rows and no demonstrations to compare: {error}")
+        return _Rows(TRAINING, [], False, [], notes)
     kept, dropped = without_overlap(pool, source.evaluation())
     if dropped:
         notes.append(f"{dropped} of the {len(pool)} {name} are evaluated: they are never learned or shown")
@@ -143,6 +142,7 @@ def _of_source(source: Source, spec: TaskSpec) -> _Rows:
 
 def _compared(own: _Rows, tested: list[Episode], settings: Settings) -> dict[str, Any]:
     sides = [(own.name, own.pool, EVALUATED, tested), (SHOWN, own.shown, EVALUATED, tested)]
+    sides = [side for side in sides if side[1]]
     if own.learnt:
         sides.append((own.name, without_overlap(own.pool, own.shown)[0], SHOWN, own.shown))
     return {

@@ -1,15 +1,20 @@
 """The transformers backend: the base is loaded once, adapters are put on it and taken off again."""
 
 import gc
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
 from peft import PeftModel
 
 from distill.evaluation.checkpoints import Checkpoint, tokenizer_of
+from distill.evaluation.model_arguments import clear_refusal
+from distill.evaluation.probe import probe
 from distill.evaluation.response_length import ReplyRecorder, answer_limit, check_budget, reply_of
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.sharing_hflm import SharingHFLM
@@ -70,6 +75,7 @@ class HfEngine:
         """Nothing is loaded until it is asked for."""
         self.settings = settings
         self._base: MeasuredHFLM | None = None
+        self._untouched: float | None = None  # what the base answers to the probe
 
     @contextmanager
     def serve(self, checkpoint: Checkpoint | None = None) -> Iterator[MeasuredHFLM]:
@@ -77,17 +83,29 @@ class HfEngine:
         if checkpoint is None:
             yield self._load_base()
         elif checkpoint.kind == "adapter":
-            base = self._load_base()
-            # PEFT puts its layers into the base model itself; unload() takes them out again.
-            peft_model = PeftModel.from_pretrained(base.model, checkpoint.folder)
-            try:
-                yield self._wrap(peft_model, tokenizer=base.tokenizer)
-            finally:
-                peft_model.unload()
+            yield from self._serve_adapter(checkpoint.folder)
         else:
             self.close()
             tokenizer = tokenizer_of(checkpoint, self.settings.model)
             yield self._wrap(str(checkpoint.folder), tokenizer=tokenizer)
+
+    def _serve_adapter(self, folder: Path) -> Iterator[MeasuredHFLM]:
+        """PEFT puts its layers into the base model itself; unload() takes out again what can be."""
+        base = self._load_base()
+        if self._untouched is None:
+            self._untouched = probe(base)
+        restored = False
+        try:
+            peft_model = PeftModel.from_pretrained(base.model, folder)
+            try:
+                yield self._wrap(peft_model, tokenizer=base.tokenizer)
+            finally:
+                peft_model.unload()
+            restored = not _replaces(folder) and probe(base) == self._untouched
+        finally:  # an error leaves who knows what behind, as whole modules that were trained do
+            if not restored:
+                del base
+                self.close()
 
     def close(self) -> None:
         """Free the base model's memory."""
@@ -111,11 +129,18 @@ class HfEngine:
         arguments |= settings.model_args
         if settings.tensor_parallel_size > 1 and isinstance(pretrained, str):
             arguments["parallelize"] = torch.cuda.device_count() > 1  # layers spread over the GPUs
-        return MeasuredHFLM(
-            pretrained=pretrained,
-            batch_size=settings.batch_size,
-            **(arguments | extra),
-        )
+        with clear_refusal(HFLM, settings.model_args):
+            return MeasuredHFLM(
+                pretrained=pretrained,
+                batch_size=settings.batch_size,
+                **(arguments | extra),
+            )
+
+
+def _replaces(adapter: Path) -> bool:
+    """Whether whole modules, or rows of the embeddings, were trained: PEFT 0.21 does not put these back."""
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    return bool(config.get("modules_to_save") or config.get("trainable_token_indices"))
 
 
 def _device() -> str:

@@ -19,9 +19,11 @@ from distill.model.fingerprints import digest, digest_all, versions
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.episodes import Episode, Source, fingerprint, prompt_text
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.harness.definition import definition_of
 from lm_eval_tasks.harness.measured import HarnessTask, Scored, harness_task
 from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.context import Context
+from lm_eval_tasks.reading import bad_rows_record
 from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.json_lines import JsonLinesSource
 
@@ -40,6 +42,7 @@ class Question:
         data: Source, number and fingerprint of the evaluated rows.
         shown: What the prompt holds beside the question: number, mode, seed and pool of demonstrations, and
             digests of the rest.
+        definition: See `definition_of`.
         member: The task.
         spec: How it was named.
         context: What the prompted view shows.
@@ -50,6 +53,7 @@ class Question:
     num_fewshot: int
     data: Mapping[str, Any]
     shown: Mapping[str, Any]
+    definition: str | None
     member: Source = field(repr=False)
     spec: TaskSpec = field(repr=False)
     context: Context = field(repr=False)
@@ -78,6 +82,7 @@ def prepare(settings: EvalSettings, member: Source, spec: TaskSpec, context: Con
         "rows": len(evaluated),
         "rows_in_split": len(episodes),
         "fingerprint": fingerprint(evaluated),
+        **bad_rows_record(getattr(member, "bad_rows", ())),
     }
     if isinstance(member, JsonLinesSource):  # of other tasks the name says it
         data["metric"] = member.metric.spec if member.metric else None
@@ -96,7 +101,7 @@ def prepare(settings: EvalSettings, member: Source, spec: TaskSpec, context: Con
     if view == PROMPTED:
         own = any(episode.privileged is not None for episode in evaluated)
         shown |= _beside(context, own_privileged=own)
-    return Question(member.name, view, k, data, shown, member, spec, context)
+    return Question(member.name, view, k, data, shown, definition_of(member), member, spec, context)
 
 
 def _beside(context: Context, *, own_privileged: bool) -> dict[str, Any]:

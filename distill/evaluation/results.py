@@ -5,9 +5,12 @@ Schema, version 1::
     schema            "icl-distill/results"
     schema_version    1
     kind              "gap" or "checkpoints"
+  problems          what could not be evaluated when `eval` ran last, a sentence each; absent where all could
     results           a list of entries, one per model x task x view x number of demonstrations:
       condition         "base" or the training condition's name
       step              optimiser step; null for the base model
+      kind              base; of a checkpoint sft or distilled, by its condition's provenance.json, null where
+                        that says neither; absent in earlier versions
       benchmark         the task's name
       title             the name that tables show; absent in earlier versions
       view              bare, or prompted: with what only the teacher reads; absent in earlier versions, where
@@ -16,6 +19,9 @@ Schema, version 1::
       model             name, kind (base, adapter, full), checkpoint (its folder, relative to this file),
                         fingerprint (config and weights; an adapter's includes its base's),
                         base_fingerprint, dtype
+      identity          what decides on answers and verdicts: digests of weights, tokenizer, chat template,
+                        generation config, task definition; absent in earlier versions, which are measured
+                        again where they are asked for
       request           the settings that decide the numbers (seed, backend, max_new_tokens, ...)
       metrics           by the harness's name: correct, total, rate, interval (95%), stderr, unit (row;
                         instruction: pooled, clustered by prompt; score: a mean of numbers; total: the
@@ -23,8 +29,8 @@ Schema, version 1::
       diagnostics       truncated, empty, unclosed_think, looping, no_answer (count, total, rate each), as
                         far as the task knows them; on_completed (the primary metric over responses that ended
                         by themselves); mean_response_tokens
-      data              source, rows, rows_in_split, fingerprint of the evaluated rows; metric, of rows of
-                        one's own
+      data              source, rows, rows_in_split, fingerprint of the evaluated rows; bad_rows, if there are
+                        any; metric, of rows of one's own
       demonstrations    num_fewshot; with any: mode, seed, source, pool_fingerprint, ids (of those that every
                         prompt shows); with them: system (a digest), documents (digests by name), privileged
                         (column and template)
@@ -43,15 +49,19 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text
 
 SCHEMA = "icl-distill/results"
 SCHEMA_VERSION = 1
+SAMPLES = "samples"
+"""Folder beside a results file; in it, a folder by the file's name holds the rows."""
 
 Entry = dict[str, Any]
 _REQUIRED = (
@@ -101,11 +111,13 @@ def read_results(path: Path) -> dict[str, Any]:
         missing = [name for name in _REQUIRED if not isinstance(entry, dict) or name not in entry]
         if missing:
             raise UserError(f"{path}: results[{number}] lacks {', '.join(missing)}. Measure again.")
+        if not isinstance(entry["metrics"], dict) or not entry["metrics"]:
+            raise UserError(f"{path}: results[{number}].metrics holds no metric. Measure again.")
     return content
 
 
 class ResultsFile:
-    """A results file that grows by one entry at a time."""
+    """A results file that grows by one entry at a time; several processes may write into one."""
 
     def __init__(self, path: Path, kind: str) -> None:
         """Open `path`, or begin it.
@@ -116,41 +128,61 @@ class ResultsFile:
         check_writable(path)
         self.path = path
         self._kind = kind
-        self._entries: list[Entry] = []
-        if path.exists():
-            content = read_results(path)
-            if content.get("kind") != kind:
-                raise UserError(f"{path} holds {content.get('kind')} results; name another --output.")
-            self._entries = content["results"]
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        self._content = self._read()
 
     @property
     def entries(self) -> list[Entry]:
         """All entries, in the order in which they were first measured."""
-        return list(self._entries)
+        return list(self._content["results"])
 
     def find(self, key: Key) -> Entry | None:
         """The entry of that name."""
-        return next((entry for entry in self._entries if key_of(entry) == key), None)
+        return next((entry for entry in self._content["results"] if key_of(entry) == key), None)
 
     def add(self, entry: Entry, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Save the rows, then the entry; an entry of the same name is replaced."""
+        """Save the rows, then the entry; an entry of the same name is replaced, others' entries stay."""
+        samples = self._samples(entry)
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        with self._lock:
+            self._content = self._read()
+            write_text(self.path.parent / samples, lines)
+            entry["samples"] = samples.as_posix()
+            entries = self._content["results"]
+            places = [number for number, old in enumerate(entries) if key_of(old) == key_of(entry)]
+            if places:
+                entries[places[0]] = entry
+            else:
+                entries.append(entry)
+            write_json(self.path, self._content)
+
+    def note(self, problems: Sequence[str]) -> None:
+        """Save what could not be measured, in the place of what an earlier command noted."""
+        with self._lock:
+            self._content = self._read()
+            if list(problems) != self._content.pop("problems", []):
+                kept = self._content.pop("results")
+                noted = {"problems": list(problems)} if problems else {}
+                self._content |= noted | {"results": kept}
+                write_json(self.path, self._content)
+
+    def _read(self) -> dict[str, Any]:
+        """What the file holds now, other processes' entries included."""
+        if not self.path.exists():
+            return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "kind": self._kind, "results": []}
+        content = read_results(self.path)
+        if content.get("kind") != self._kind:
+            raise UserError(f"{self.path} holds {content.get('kind')} results; name another --output.")
+        return content
+
+    def _samples(self, entry: Entry) -> Path:
+        """Where an entry's rows go, relative to the file."""
         condition, step, task, view, k = key_of(entry)
         way = f"{k}shot" if step is None else str(step)
         if view == "prompted" and (step is not None or not k):
             way += "-prompted"
         readable = re.sub(r"[^\w.-]", "_", task)
-        name = f"{condition}-{way}-{readable}.jsonl"
-        samples = Path("samples") / self.path.stem / name
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        write_text(self.path.parent / samples, "".join(lines))
-        entry["samples"] = samples.as_posix()
-        places = [number for number, old in enumerate(self._entries) if key_of(old) == key_of(entry)]
-        if places:
-            self._entries[places[0]] = entry
-        else:
-            self._entries.append(entry)
-        content = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "kind": self._kind}
-        write_json(self.path, content | {"results": self._entries})
+        return Path(SAMPLES) / self.path.stem / f"{condition}-{way}-{readable}.jsonl"
 
     def relative(self, folder: Path) -> str:
         """`folder` as seen from the results file, so that a moved run still finds it."""

@@ -3,17 +3,19 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.checkpoints import Checkpoint
+from distill.evaluation.checkpoints import Checkpoint, tokenizer_of
 from distill.evaluation.engines import has_chat_template
+from distill.evaluation.kinds import kind_in
 from distill.evaluation.measure import BARE, PROMPTED, Question, measure, prepare
-from distill.evaluation.results import ResultsFile
+from distill.evaluation.results import Entry, ResultsFile
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.summary import headline, warnings_of
-from distill.model.fingerprints import device_name, digest, model_fingerprint
+from distill.model.fingerprints import device_name, digest, model_fingerprint, versions
+from distill.model.identity import Identity, deciding_versions, differences, model_identity
 from lm_eval_tasks.episodes import Source
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.context import Context
@@ -27,16 +29,20 @@ class Subject:
     Attributes:
         condition: `base`, or the training condition's name.
         step: Optimiser step; None for the base model.
-        kind: `base`, `adapter` or `full`.
+        training: `base`, or the condition's kind; see `distill.evaluation.kinds`.
+        weights: `base`, `adapter` or `full`.
         checkpoint: Its folder; None for the base model.
         fingerprint: Of its config and weights.
+        identity: Of all that decides on its answers; see `model_identity`.
     """
 
     condition: str
     step: int | None
-    kind: str
+    training: str | None
+    weights: str
     checkpoint: Path | None
     fingerprint: str
+    identity: Identity = field(hash=False, repr=False)
 
     def __str__(self) -> str:
         """Such as `online_v1 step 200`."""
@@ -56,18 +62,32 @@ class Session:
         """Nothing is loaded."""
         self.settings = settings
         self.file = file
+        self._base_folder = base_folder
         self.base_fingerprint = model_fingerprint(base_folder)
+        self._versions = versions()
 
     def base(self) -> Subject:
         """The base model."""
-        return Subject("base", None, "base", None, self.base_fingerprint)
+        identity = model_identity(self._base_folder, self._base_folder, self.base_fingerprint)
+        return Subject("base", None, "base", "base", None, self.base_fingerprint, identity)
 
     def trained(self, checkpoint: Checkpoint) -> Subject:
         """A checkpoint; an adapter's fingerprint includes its base's."""
         own = model_fingerprint(checkpoint.folder)
+        folder = tokenizer = self._base_folder
         if checkpoint.kind == "adapter":
             own = digest(self.base_fingerprint + own)
-        return Subject(checkpoint.condition, checkpoint.step, checkpoint.kind, checkpoint.folder, own)
+        else:
+            folder, tokenizer = checkpoint.folder, Path(tokenizer_of(checkpoint, str(folder)))
+        return Subject(
+            checkpoint.condition,
+            checkpoint.step,
+            kind_in(checkpoint.folder.parent),
+            checkpoint.kind,
+            checkpoint.folder,
+            own,
+            model_identity(folder, tokenizer, own),
+        )
 
     def is_done(self, subject: Subject, question: Question) -> bool:
         """Whether the file has this measurement of this very model.
@@ -78,22 +98,35 @@ class Session:
         found = self.file.find((subject.condition, subject.step, *question.key))
         if found is None or not (self.file.path.parent / found["samples"]).is_file():
             return False
-        if found["model"]["fingerprint"] != subject.fingerprint:
-            say(f"{subject} has changed since it was measured: measuring it again")
-            return False
+        otherwise = self._asked_otherwise(found, question)
+        if otherwise and found["model"]["fingerprint"] == subject.fingerprint:
+            raise UserError(
+                f"{self.file.path} holds {subject}, {question}, measured otherwise: {'; '.join(otherwise)}. "
+                "Name another --output, or remove the file."
+            )
+        if changed := self._changes(found, subject, question):
+            say(f"{subject}, {question}, was measured with another {', another '.join(changed)}: again")
+        return not changed
+
+    def _asked_otherwise(self, found: Entry, question: Question) -> list[str]:
+        """What a user chose and would be surprised to see replaced."""
         now = {"request": self.settings.request(), "data": question.data, "demonstrations": question.shown}
-        changed = [
+        return [
             f"{name} ({found[part].get(name)!r} there, {now[part].get(name)!r} now)"
             for part in now
             for name in _compared(part, found[part], now[part])
             if found[part].get(name) != now[part].get(name)
         ]
-        if changed:
-            raise UserError(
-                f"{self.file.path} holds {subject}, {question}, measured otherwise: {'; '.join(changed)}. "
-                "Name another --output, or remove the file."
-            )
-        return True
+
+    def _changes(self, found: Entry, subject: Subject, question: Question) -> list[str]:
+        """What decides on answers or verdicts and is not as it was."""
+        now = subject.identity | {"task definition": question.definition}
+        noted = found.get("identity")
+        if noted is None:  # an earlier version noted the weights alone
+            noted = {"weights": found["model"]["fingerprint"]}
+        adapter, backend = subject.weights == "adapter", self.settings.backend
+        deciding = deciding_versions(self._versions, backend=backend, adapter=adapter)
+        return differences(noted, now) + differences(found["versions"], deciding)
 
     def run(self, lm: Any, dtype: str, subject: Subject, question: Question) -> None:
         """Measure, save and report one entry."""
@@ -102,15 +135,17 @@ class Session:
         entry = {
             "condition": subject.condition,
             "step": subject.step,
+            "kind": subject.training,
             **measured,
             "model": {
                 "name": self.settings.model,
-                "kind": subject.kind,
+                "kind": subject.weights,
                 "checkpoint": self.file.relative(folder) if folder else None,
                 "fingerprint": subject.fingerprint,
                 "base_fingerprint": self.base_fingerprint,
                 "dtype": dtype,
             },
+            "identity": subject.identity | {"task definition": question.definition},
             "request": self.settings.request(),
             "batch_size": self.settings.batch_size,
             "tensor_parallel_size": self.settings.tensor_parallel_size,

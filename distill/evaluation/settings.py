@@ -90,6 +90,7 @@ def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what a `TaskSpec` is made of, beside the task and the number of demonstrations."""
     add = parser.add_argument
     add("--data", help="of a benchmark: hub, sample or a folder; default: ICL_DATA_DIR, else hub")
+    add("--pool", help="where a benchmark's demonstrations come from; default: --data's training split")
     add("--eval", dest="evaluation", metavar="JSONL", help="of rows of one's own: those that are judged")
     add("--metric", help="of rows of one's own: a name or module:function; default: exact_match")
     add("--demonstrations", metavar="MODE|JSONL", help=f"{', '.join(MODES)}, or a file of them")

@@ -1,22 +1,18 @@
 """The checkpoint sweep: conditions x steps x benchmarks, 0-shot, in one engine."""
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from lm_eval.api.instance import Instance
 
 from distill.evaluation.checkpoints import Checkpoint, find_checkpoints, other_base
 from distill.evaluation.engines import Engine, check_model, open_engine
 from distill.evaluation.measure import BARE, Question
+from distill.evaluation.probe import probe
 from distill.evaluation.results import ResultsFile
 from distill.evaluation.session import Clock, Session, Subject, say
 from distill.evaluation.settings import EvalSettings
 from lm_eval_tasks.errors import UserError
-
-_PROBE = ("The quick brown fox", " jumps over the lazy dog. Then it went home and slept until the morning.")
-"""A context and a continuation; an adapter must change the continuation's log-likelihood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +51,30 @@ def sweep(
     """
     file = ResultsFile(output, "checkpoints")
     checkpoints, problems = find_checkpoints(base_dir, conditions, steps)
-    if not checkpoints:
-        return problems
+    if checkpoints:
+        problems += _measure(settings, file, checkpoints, questions, prompted)
+    if problems or output.exists():
+        file.note(problems)
+    return problems
+
+
+def _measure(
+    settings: EvalSettings,
+    file: ResultsFile,
+    checkpoints: Sequence[Checkpoint],
+    questions: Sequence[Question],
+    prompted: Sequence[str],
+) -> list[str]:
+    """Measure what is open; one paragraph for every checkpoint that could not be."""
     session = Session(settings, file, check_model(settings.model))
     jobs = _open_jobs(session, checkpoints, questions, prompted)
     engine = open_engine(settings, [job.checkpoint for job in jobs if job.checkpoint.kind == "adapter"])
     runner = _Runner(session, engine, Clock(sum(len(job.todo) for job in jobs)))
+    problems = []
     for job in jobs:
-        try:
-            runner.run(job)
-        except UserError as error:
-            say(f"  PROBLEM: {error}")
-            problems.append(str(error))
+        if problem := runner.attempt(job):
+            say(f"  PROBLEM: {problem}")
+            problems.append(problem)
     engine.close()
     return problems
 
@@ -96,6 +104,24 @@ class _Runner:
         self._clock = clock
         self._base_probe: float | None = None
 
+    def attempt(self, job: _Job) -> str | None:
+        """Measure what is open of one checkpoint; returns what was in the way."""
+        try:
+            self.run(job)
+            return None
+        except UserError as error:
+            return str(error)
+        except Exception as error:  # memory, shapes, a backend's own: no reason to give up the others
+            traceback.print_exc()
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            problem = (
+                f"{job.checkpoint.folder} could not be evaluated ({reason:.500}). If memory ran out, give a "
+                "smaller --batch_size or --max_new_tokens; the same command measures what is missing."
+            )
+        # Half put on, an adapter may have changed the base; and the error held memory until here.
+        self._engine.close()
+        return problem
+
     def run(self, job: _Job) -> None:
         """Measure what is open of one checkpoint.
 
@@ -105,10 +131,10 @@ class _Runner:
         adapter = job.checkpoint.kind == "adapter"
         if adapter and self._base_probe is None:
             with self._engine.serve() as lm:
-                self._base_probe = _probe(lm)
+                self._base_probe = probe(lm)
         with self._engine.serve(job.checkpoint) as lm:
             dtype = self._engine.dtype(lm)
-            if adapter and _probe(lm) == self._base_probe:
+            if adapter and probe(lm) == self._base_probe:
                 raise UserError(
                     f"{job.checkpoint.folder}: the adapter changes nothing: with it, the model gives a probe "
                     "text exactly the likelihood that the base gives it. The backend ignores the adapter, or "
@@ -120,9 +146,3 @@ class _Runner:
             for question in job.todo:
                 self._clock.next(f"{job.subject} ({job.checkpoint.kind}): {question}")
                 self._session.run(lm, dtype, job.subject, question)
-
-
-def _probe(lm: Any) -> float:
-    """The log-likelihood of the probe's continuation."""
-    request = Instance(request_type="loglikelihood", doc={}, arguments=_PROBE, idx=0)
-    return float(lm.loglikelihood([request], disable_tqdm=True)[0][0])

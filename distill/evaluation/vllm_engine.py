@@ -10,6 +10,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.vllm_causallms import VLLM
 
 from distill.evaluation.checkpoints import Checkpoint, tokenizer_of
+from distill.evaluation.model_arguments import clear_refusal
 from distill.evaluation.response_length import Reply, ReplyRecorder, check_budget
 from distill.evaluation.settings import EvalSettings
 
@@ -113,12 +114,13 @@ class VllmEngine:
         if not settings.enable_thinking:  # for lm-eval's own tasks; true would cut answers besides
             arguments["enable_thinking"] = False
         arguments |= settings.model_args
-        return MeasuredVLLM(
-            pretrained=pretrained,
-            batch_size="auto",
-            tensor_parallel_size=settings.tensor_parallel_size,
-            **arguments,
-        )
+        with clear_refusal(VLLM, settings.model_args):
+            return MeasuredVLLM(
+                pretrained=pretrained,
+                batch_size="auto",
+                tensor_parallel_size=settings.tensor_parallel_size,
+                **arguments,
+            )
 
 
 def _rank(adapter: Checkpoint) -> int:

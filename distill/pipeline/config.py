@@ -1,230 +1,226 @@
-"""The YAML file of `icl-distill run`: which benchmarks, which conditions, how much of each."""
+"""The YAML file of `icl-distill run`: which benchmarks, which conditions, how much of each.
+
+The classes are the file: their fields are its keys, with bounds, and `run_schema` is made of them. What can
+be seen only together with the training files is looked at by `distill.pipeline.checks`.
+"""
 
 import dataclasses
-import difflib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
+from distill.pipeline.config_errors import complaint
+from distill.pipeline.values import (
+    BatchSize,
+    ConfigName,
+    Devices,
+    Fewshot,
+    FolderName,
+    Positive,
+    Seed,
+    Step,
+    or_empty,
+)
 from distill.report.published import BASE, RUN_FILE, parse_reported
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_yaml_mapping, write_text
-from lm_eval_tasks.prompting.demonstrations import MODES
+from lm_eval_tasks.prompting.demonstrations import Mode
 
 IRRELEVANT = "irrelevant"
 """The demonstrations of another benchmark, a causal control."""
 
-_FOLDER = re.compile(r"[A-Za-z0-9][\w.-]*")
+_TAKEN = ("logs", "report")
+"""Folders of a run that no benchmark can have."""
+_TAKEN_THERE = ("samples", "trained")
+"""Folders of a benchmark that no condition can have."""
 
-T = TypeVar("T")
+_FORBID = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class Answers:
+    """Options of `icl-distill answers`."""
+
+    n: Positive | None = None
+    """Answers drawn of each row; 1: the greedy one."""
+    keep: Literal["all", "correct"] | None = None
+    """Which of them are kept."""
+    gold: Literal["rewrite", "keep"] | None = None
+    """Whether completions that are there are answered anew."""
+    limit: Positive | None = None
+    """Rows that are answered; none: all."""
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
 class BenchmarkRun:
-    """One benchmark of a run.
-
-    Attributes:
-        config: Training file, relative to the run file.
-        num_fewshot: The numbers of demonstrations that the gap is measured at.
-        max_new_tokens: Longest answer, in tokens; None: the task's own limit.
-        checkpoint_steps: The training steps that are evaluated, or `best`, `last`.
-        n_samples: Evaluated rows; None: the run's own number.
-        task: What is asked, as `--task` takes it; None: what the benchmark is called. Files here and below
-            are relative to the run file.
-        inputs: JSON lines to learn from, in the place of the task's own rows.
-        evaluation: JSON lines that are judged, where the task is a file of rows.
-        train_split: See `TaskSpec`; so are the following.
-        metric: What judges rows of one's own.
-        demonstrations: How they are chosen, or a file of them.
-        system_instruction: Text or file.
-        document: Files.
-        privileged: Column.
-        privileged_template: Text.
-        answers: Who answers inputs without completions, and how often: options of `icl-distill answers`
-            (`n`, `keep`); None: nobody.
-        prompted: Conditions that are evaluated with the prompt, too.
-    """
+    """One benchmark of a run. Files are relative to the run file."""
 
     config: str
-    num_fewshot: tuple[int, ...]
-    max_new_tokens: int | None = None
-    checkpoint_steps: tuple[int | str, ...] = ("best",)
-    n_samples: int | None = None
+    """Training file."""
+    num_fewshot: Annotated[tuple[Fewshot, ...], Field(min_length=1)]
+    """The numbers of demonstrations that the gap is measured at."""
+    max_new_tokens: Positive | None = None
+    """Longest answer, in tokens; none: the task's own limit."""
+    checkpoint_steps: Annotated[tuple[Step, ...], Field(min_length=1)] = ("best",)
+    """The training steps that are evaluated, or `best`, `last`."""
+    n_samples: Positive | None = None
+    """Evaluated rows; none: the run's own number."""
     task: str | None = None
+    """What is asked, as `--task` takes it; none: what the benchmark is called."""
     inputs: str | None = None
+    """JSON lines to learn from, in the place of the task's own rows."""
     evaluation: str | None = None
+    """JSON lines that are judged, where the task is a file of rows."""
     train_split: str | None = None
+    """The split of an lm-eval task to learn from."""
     metric: str | None = None
+    """What judges rows of one's own."""
     demonstrations: str | None = None
+    """How they are chosen, or a file of them."""
     system_instruction: str | None = None
+    """Text or file."""
     document: tuple[str, ...] = ()
+    """Files whose text the teacher reads."""
     privileged: str | None = None
+    """Column that the teacher reads beside the question."""
     privileged_template: str | None = None
-    answers: Mapping[str, Any] | None = None
+    """The teacher's turn then, with {question} and {privileged}."""
+    answers: Answers | None = None
+    """Who answers inputs without completions; none: nobody."""
     prompted: tuple[str, ...] = ()
+    """Conditions that are evaluated with the prompt, too."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_FORBID)
 class Condition:
-    """One way of training.
+    """One way of training."""
 
-    Attributes:
-        config: Distillation file merged over the benchmark's, relative to the run file; `{benchmark}` stands
-            for the benchmark's name. None: plain SFT.
-        demonstrations: What its teacher reads instead of the file's demonstrations: one of
-            `lm_eval_tasks.prompting.demonstrations.MODES`, or `irrelevant`, those of another benchmark.
-        training: Options laid over the training file for this condition alone.
-        devices: GPUs that it trains on, as CUDA_VISIBLE_DEVICES names them, one process each. Conditions on
-            disjoint devices train at the same time. None: all, alone.
-    """
-
-    config: str | None = None
-    demonstrations: str | None = None
+    config: ConfigName | None = None
+    """Distillation file merged over the benchmark's, relative to the run file; `{benchmark}` stands for the
+    benchmark's name. None: plain SFT."""
+    demonstrations: Literal[Mode, "irrelevant"] | None = None
+    """What its teacher reads instead of the file's demonstrations; `irrelevant`: another benchmark's."""
     training: Mapping[str, Any] = field(default_factory=dict)
-    devices: tuple[int | str, ...] | None = None
+    """Options laid over the training file for this condition alone."""
+    devices: Devices | None = None
+    """GPUs that it trains on, as CUDA_VISIBLE_DEVICES names them, one process each. Conditions on disjoint
+    devices train at the same time. None: all, alone."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Condition":
+        if self.demonstrations is not None and self.config is None:
+            raise ValueError("demonstrations: SFT has no teacher to read them; give a config too")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_FORBID)
 class RunConfig:
-    """One run.
-
-    Attributes:
-        output_dir: Where everything is written; None: the run file's folder.
-        model_name_or_path: A hub name, a folder, or `demo` for the embedded model.
-        benchmarks: By name.
-        conditions: By the name of their folder, in the report's order.
-        data: `hub`, `sample` or a folder; None: `ICL_DATA_DIR`, else `hub`.
-        backend: `hf` or `vllm`; None: vllm where CUDA is.
-        accelerate_config: File for `accelerate launch`, relative to the run file.
-        n_samples: Evaluated rows of each benchmark; None: all.
-        batch_size: Of the evaluation on the hf backend.
-        dtype: Of the evaluated weights.
-        tensor_parallel_size: GPUs that one vLLM engine spans.
-        seed: Of everything drawn.
-        together: Train all conditions of a benchmark in one process, one after another: it loads once.
-        training: Options laid over every training file, such as `learning_rate`.
-        reported: Published scores, see `distill.report.published`.
-        reported_source: Where they are from.
-    """
+    """One run. Files are relative to the run file."""
 
     model_name_or_path: str
-    benchmarks: Mapping[str, BenchmarkRun]
+    """A hub name, a folder, or `demo` for the embedded model."""
+    benchmarks: Annotated[Mapping[FolderName, BenchmarkRun], Field(min_length=1)]
+    """By name."""
     output_dir: str | None = None
-    conditions: Mapping[str, Condition] = field(
+    """Where everything is written; none: the run file's folder."""
+    conditions: Annotated[
+        Mapping[FolderName, Annotated[Condition, BeforeValidator(or_empty)]], Field(min_length=1)
+    ] = field(
         default_factory=lambda: {
             "baseline": Condition(),
             "online_v1": Condition("{benchmark}_online_v1.yaml"),
         }
     )
+    """By the name of their folder, in the report's order."""
     data: str | None = None
-    backend: str | None = None
+    """`hub`, `sample` or a folder; none: `ICL_DATA_DIR`, else `hub`."""
+    backend: Literal["hf", "vllm"] | None = None
+    """Of the evaluation; none: vllm where CUDA is."""
     accelerate_config: str | None = None
-    n_samples: int | None = None
-    batch_size: int = 16
-    dtype: str = "auto"
-    tensor_parallel_size: int = 1
-    seed: int = 42
-    together: bool = False
+    """File for `accelerate launch`."""
+    n_samples: Positive | None = None
+    """Evaluated rows of each benchmark; none: all."""
+    batch_size: BatchSize = 16
+    """Of the evaluation on the hf backend: a number or `auto`."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the evaluated weights."""
+    tensor_parallel_size: Positive = 1
+    """GPUs that one vLLM engine spans."""
+    seed: Seed = 42
+    """Of everything drawn."""
+    together: Annotated[bool, Field(strict=True)] = False
+    """Train all conditions of a benchmark in one process, one after another: it loads once."""
     training: Mapping[str, Any] = field(default_factory=dict)
+    """Options laid over every training file, such as `learning_rate`."""
     reported: Mapping[str, Any] | None = None
+    """Published scores, see `distill.report.published`."""
     reported_source: str | None = None
+    """Where they are from."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "RunConfig":
+        for name, run in self.benchmarks.items():
+            if run.task is None and name not in BENCHMARKS:
+                raise ValueError(
+                    f"benchmarks.{name} is unknown; choose from {', '.join(BENCHMARKS)}, or say with the key "
+                    "'task' what it is"
+                )
+            _check_free(f"benchmarks.{name}", name, _TAKEN)
+            for condition in run.prompted:
+                if condition not in self.conditions:
+                    raise ValueError(
+                        f"benchmarks.{name}.prompted: {condition!r} is no condition of this run; choose from "
+                        f"{', '.join(self.conditions)}"
+                    )
+        for name in self.conditions:
+            if name == BASE:
+                raise ValueError(
+                    f"conditions: {name!r} is the untrained model; give the condition another name"
+                )
+            _check_free(f"conditions.{name}", name, _TAKEN_THERE)
+        return self
+
+
+def _check_free(where: str, name: str, taken: tuple[str, ...]) -> None:
+    if name in taken or re.search(r"\.(json|jsonl|yaml)$", name):
+        raise ValueError(f"{where}: a run has a folder or file of this name; choose another")
 
 
 def load_run_config(path: Path) -> RunConfig:
     """Read and check a run file.
 
     Raises:
-        UserError: the file is missing or no YAML mapping, or a key is unknown, missing or of a wrong kind.
+        UserError: the file is missing or no YAML mapping, or a key is unknown, missing or of a value that
+            cannot be used; all of them are named.
     """
-    raw = read_yaml_mapping(path)
-    for name, kind in (("benchmarks", BenchmarkRun), ("conditions", Condition)):
-        if name in raw:
-            raw[name] = _build_each(kind, raw[name], f"{path}: {name}")
-    config = _build(RunConfig, raw, str(path))
-    for name, run in config.benchmarks.items():
-        if run.task is None and name not in BENCHMARKS:
-            raise UserError(
-                f"{path}: benchmarks.{name} is unknown; choose from {', '.join(BENCHMARKS)}, or say with "
-                "the key 'task' what it is."
-            )
-        if not _FOLDER.fullmatch(name):
-            raise UserError(f"{path}: benchmarks.{name!r} names a folder; use letters, digits, _, - and .")
-    for name, condition in config.conditions.items():
-        _check_condition(name, condition, f"{path}: conditions")
-    if not isinstance(config.training, Mapping):
-        raise UserError(f"{path}: training: must be a mapping of options, not {config.training!r:.60}.")
+    config = run_config(read_yaml_mapping(path), f"{path}: ")
     parse_reported(config.reported, config.reported_source, config.benchmarks, config.conditions, path)
     return config
 
 
-def with_limits(config: RunConfig, *, n_samples: int | None, max_steps: int | None) -> RunConfig:
-    """The run, shortened.
+def run_config(raw: Mapping[str, Any], where: str) -> RunConfig:
+    """A run out of its keys, checked; `where` they stand, for messages.
 
-    Args:
-        config: The run.
-        n_samples: Evaluate no more rows than this, whatever the file says.
-        max_steps: End training at this step, and evaluate its checkpoint alone.
+    Raises:
+        UserError: see `load_run_config`.
     """
-    changes: dict[str, Any] = {}
-    training = dict(config.training)
-    if max_steps is not None:
-        changes["checkpoint_steps"] = (max_steps,)
-        training |= {"max_steps": max_steps, "save_steps": max_steps}
-    if n_samples is not None:
-        changes["n_samples"] = n_samples
-    benchmarks = {name: dataclasses.replace(run, **changes) for name, run in config.benchmarks.items()}
-    return dataclasses.replace(config, benchmarks=benchmarks, training=training)
+    try:
+        return TypeAdapter(RunConfig).validate_python(raw)
+    except ValidationError as error:
+        raise UserError(f"{where}{complaint(error, RunConfig)}") from None
 
 
-def _check_condition(name: str, condition: Condition, where: str) -> None:
-    if name == BASE:
-        raise UserError(f"{where}: {name!r} is the untrained model; give the condition another name.")
-    if not _FOLDER.fullmatch(name):
-        raise UserError(f"{where}: {name!r} names a folder; use letters, digits, _, - and .")
-    wish, known = condition.demonstrations, (*MODES, IRRELEVANT)
-    if wish is not None and wish not in known:
-        raise UserError(
-            f"{where}.{name}.demonstrations: {wish!r} is unknown; choose from {', '.join(known)}."
-        )
-    if wish is not None and condition.config is None:
-        raise UserError(f"{where}.{name}.demonstrations: SFT has no teacher to read them; give a config too.")
-    devices = condition.devices
-    if devices is None:
-        return
-    if not isinstance(devices, tuple) or not devices or len(set(devices)) < len(devices):
-        raise UserError(
-            f"{where}.{name}.devices: {devices!r:.60} is no list of different GPUs; write [0, 1], or "
-            "leave it out."
-        )
-
-
-def _build_each(kind: type[T], raw: Any, where: str) -> dict[str, T]:
-    if not isinstance(raw, dict) or not raw:
-        raise UserError(f"{where}: must be a mapping of names, not {raw!r:.60}.")
-    return {name: _build(kind, entry or {}, f"{where}.{name}") for name, entry in raw.items()}
-
-
-def _build(kind: type[T], raw: Any, where: str) -> T:
-    """A dataclass out of a mapping; lists become tuples."""
-    if not isinstance(raw, dict):
-        raise UserError(f"{where}: must be a mapping of keys, not {raw!r:.60}.")
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key in raw:
-        if key not in fields:
-            close = difflib.get_close_matches(str(key), fields, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(fields)}."
-            raise UserError(f"{where}: unknown key {key!r}; {hint}")
-    for name, f in fields.items():
-        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if required and raw.get(name) is None:
-            raise UserError(f"{where}: key {name!r} is missing.")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
+def run_schema() -> dict[str, Any]:
+    """The JSON schema of a run file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | TypeAdapter(RunConfig).json_schema()
 
 
 def save_run_config(config: RunConfig, output_dir: Path) -> Path:

@@ -6,11 +6,12 @@ A process group would not do: torchrun's workers and vLLM's engine open sessions
 import contextlib
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import psutil
+from filelock import FileLock, Timeout
 
 from lm_eval_tasks.errors import UserError
 
@@ -22,6 +23,9 @@ GRACE = 10.0
 
 PATIENCE = 3.0
 """Seconds that processes of an earlier run, killed a moment ago, have to be gone."""
+
+LOCK = Path(".stages") / "lock"
+"""File in a run's folder that the process of the run has locked."""
 
 
 def start(
@@ -50,12 +54,39 @@ def living(output_dir: Path) -> list[psutil.Process]:
     ]
 
 
-def check_alone(output_dir: Path) -> None:
-    """See that nothing else writes into the folder; what is just ending gets a moment to do so.
+@contextlib.contextmanager
+def alone(output_dir: Path) -> Iterator[None]:
+    """See, from before the first file is written, that nothing else writes into the folder.
+
+    The lock goes with this process, however it ends; what an earlier one left behind is looked for by its
+    mark. What is just ending gets a moment to do so.
 
     Raises:
-        UserError: processes of a run into the same folder are at work.
+        UserError: a run into the same folder is at work, or the folder cannot be made or written.
     """
+    path = output_dir / LOCK
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        raise UserError(
+            f"{output_dir}: another `icl-distill run` into this folder is still at work. Wait for it, or "
+            "end it, and give the same command again."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"output_dir: {output_dir} cannot be written ({error.strerror}). Name another folder with "
+            "--output_dir (of a bake: --output)."
+        ) from None
+    try:
+        _check_none_left(output_dir)
+        yield
+    finally:
+        lock.release()
+
+
+def _check_none_left(output_dir: Path) -> None:
     _, found = psutil.wait_procs(living(output_dir), timeout=PATIENCE)
     if found:
         ids = " ".join(str(process.pid) for process in found)

@@ -4,22 +4,16 @@ Neighbouring stages that are bound to disjoint devices run at the same time, eac
 """
 
 import contextlib
-import hashlib
-import json
-import shlex
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from distill.pipeline.processes import end_all
+from distill.pipeline.records import Records, facts, whole_print
 from distill.pipeline.stage import Stage
 from distill.pipeline.wave import Job, run_jobs
-from lm_eval_tasks import __version__
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.files import write_json
-
-_RECORDS = ".stages"
 
 
 def run_stages(
@@ -27,14 +21,14 @@ def run_stages(
 ) -> None:
     """Run what is not up to date; with `until`, no stage after the one of this name.
 
-    A stage is up to date when its record carries the fingerprint of its command, its input files and the
-    stages before it. A stage that was begun with another fingerprint has its old result set aside, never
-    mixed with the new one; one that was begun with the same goes on where it ended. When this process is
-    interrupted (Ctrl-C, SIGTERM, SIGHUP), every process that it started ends as well.
+    A stage is up to date when its record carries the fingerprint of what it is of and of the stages before
+    it. A stage that was begun with another fingerprint has its old result set aside, never mixed with the new
+    one; one that was begun with the same goes on where it ended; one that has got further parts does those.
+    When this process is interrupted (Ctrl-C, SIGTERM, SIGHUP), every process that it started ends as well.
 
     Raises:
-        UserError: a file that a stage needs is missing, seen before anything runs; or a stage failed, and
-            what was finished is kept.
+        UserError: a file that a stage needs is missing, seen before anything runs; or a stage failed: what
+            was finished is kept, and the report is written on it.
         KeyboardInterrupt: interrupted.
     """
     known = [stage.name for stage in stages]
@@ -42,28 +36,57 @@ def run_stages(
         if name not in known:
             raise UserError(f"--force {name}: there is no such stage; this run has {', '.join(known)}.")
     _check_inputs(stages, output_dir)
-    (output_dir / _RECORDS).mkdir(parents=True, exist_ok=True)
-    prints: dict[str, str] = {}
-    number = 0
+    run = _Run(Records(output_dir), output_dir, len(stages), force)
     with _ends_its_processes(output_dir):
         for wave in waves(stages):
-            jobs = []
-            for stage in wave:
-                number += 1
-                prints[stage.name] = stage_fingerprint(stage, prints)
-                job = Job(
-                    stage, f"[{number}/{len(stages)}] {stage.name}", {"fingerprint": prints[stage.name]}
-                )
-                if _is_open(job, output_dir, forced=stage.name in force):
-                    jobs.append(job)
-            failed = run_jobs(jobs, output_dir, lambda job: _record(job, output_dir, finished=True))
-            if failed:
-                raise UserError(
-                    f"{' '.join(failed)} What was finished is kept: mend the cause and give the same command "
-                    "again."
-                )
+            run.wave(wave)
             if until in {stage.name for stage in wave}:
                 break
+    if until is None:
+        run.records.tell_of_replaced()
+    if run.failed:
+        remedy = "What was finished is kept: mend the cause and give the same command again."
+        raise UserError(f"{' '.join(run.failed)} {remedy}")
+
+
+class _Run:
+    """One pass over the stages."""
+
+    def __init__(self, records: Records, output_dir: Path, total: int, force: Sequence[str]) -> None:
+        self.records = records
+        self.failed: list[str] = []
+        self._output_dir = output_dir
+        self._total = total
+        self._force = force
+        self._number = 0
+        self._prints: dict[str, str] = {}
+        self._stopped = False
+
+    def wave(self, wave: Sequence[Stage]) -> None:
+        """Run what is open of it; after a failure, nothing but a report on what is there."""
+        jobs = []
+        for stage in wave:
+            self._number += 1
+            if self._stopped and not any(path.exists() for path in stage.report_on):
+                continue
+            job = self._job(stage)
+            if self.records.open(job, forced=stage.name in self._force):
+                jobs.append(job)
+        failed = run_jobs(jobs, self._output_dir, self._done)
+        self.failed += failed.values()
+        self._stopped |= any(job.stage.name in failed and not job.stage.optional for job in jobs)
+
+    def _job(self, stage: Stage) -> Job:
+        # After a failure, some stages before it have no digest.
+        missing = dict.fromkeys(stage.after, "") if self._stopped else {}
+        known = missing | self._prints
+        found = facts(stage, known)
+        self._prints |= found["parts"] | {stage.name: whole_print(found["fingerprint"], found["parts"])}
+        return Job(stage, f"[{self._number}/{self._total}] {stage.name}", found)
+
+    def _done(self, job: Job) -> None:
+        # A report on half of the results is written again, once they are all there.
+        self.records.save(job, finished=not (job.stage.report_on and self.failed))
 
 
 def waves(stages: Sequence[Stage]) -> list[list[Stage]]:
@@ -84,47 +107,13 @@ def waves(stages: Sequence[Stage]) -> list[list[Stage]]:
     return groups
 
 
-def stage_fingerprint(stage: Stage, prints: dict[str, str]) -> str:
-    """A digest of everything that decides a stage's result; where it runs does not."""
-    digest = hashlib.sha256(json.dumps([__version__, stage.command[1:]]).encode())
-    for path in stage.inputs:
-        digest.update(path.read_bytes())
-    for name in stage.after:
-        digest.update(prints[name].encode())
-    return digest.hexdigest()[:16]
-
-
 def _check_inputs(stages: Sequence[Stage], output_dir: Path) -> None:
     """See that what the stages read is there, but for what they write themselves."""
     written = output_dir.resolve()
     for stage in stages:
         for path in stage.inputs:
-            if not path.is_file() and written not in path.resolve().parents:
+            if not path.exists() and written not in path.resolve().parents:
                 raise UserError(f"{path} does not exist; stage {stage.name} needs it. Mend the run file.")
-
-
-def _is_open(job: Job, output_dir: Path, *, forced: bool) -> bool:
-    """Whether the stage is to run; if so, its record says that it was begun."""
-    record = _record_path(job, output_dir)
-    before = json.loads(record.read_text()) if record.is_file() else {}
-    same = before.get("fingerprint") == job.facts["fingerprint"] and not forced
-    if same and before.get("finished") and job.stage.done_when.exists():
-        print(f"{job.label}: up to date", flush=True)
-        return False
-    if not same:
-        _set_aside(job.stage.output)
-    _record(job, output_dir, finished=False)
-    print(f"{job.label}: {shlex.join(job.stage.argv)}", flush=True)
-    return True
-
-
-def _record(job: Job, output_dir: Path, *, finished: bool) -> None:
-    entry = job.facts | {"command": job.stage.argv, "finished": finished}
-    write_json(_record_path(job, output_dir), entry)
-
-
-def _record_path(job: Job, output_dir: Path) -> Path:
-    return output_dir / _RECORDS / f"{job.stage.name}.json"
 
 
 @contextlib.contextmanager
@@ -148,14 +137,3 @@ def _ends_its_processes(output_dir: Path) -> Iterator[None]:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _set_aside(path: Path) -> None:
-    """Rename an old result, so that it is neither lost nor mixed with the new one."""
-    if not path.exists():
-        return
-    number = 1
-    while (old := path.with_name(f".{path.name}.replaced-{number}")).exists():
-        number += 1
-    path.rename(old)
-    print(f"an older result is kept as {old}", flush=True)

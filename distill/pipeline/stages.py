@@ -1,19 +1,27 @@
 """The commands of a run, in order, each with what it reads and what it writes."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from distill.evaluation.data_overlap import OVERLAP_FILE
+from distill.evaluation.results import SAMPLES
 from distill.pipeline.config import BenchmarkRun, RunConfig
-from distill.pipeline.stage import Stage, module_command
+from distill.pipeline.meaning import Merged
+from distill.pipeline.stage import Part, Stage, module_command
 from distill.pipeline.tasks import input_files, task_options
-from distill.pipeline.training import trained_dir, training_stages
+from distill.pipeline.training import trained_dir, training_name, training_stages
 from distill.report.published import RUN_FILE
 from lm_eval_tasks.reading import resolve_source
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 _CLI = "distill.cli"
+_OF_THE_TRAINING_FILE = (
+    "enable_thinking", "data", "demonstrations", "demonstration_seed", "system_instruction",
+    "document", "privileged", "privileged_template",
+)  # fmt: skip
+"""What an evaluation reads there."""
 
 
 def build_stages(
@@ -33,7 +41,7 @@ def build_stages(
     stages = [*first, *_overlap(config, output_dir)]
     for benchmark in config.benchmarks:
         stages += benchmark_stages(config, benchmark, folder, output_dir)
-    return [*stages, report_stage(output_dir, stages)]
+    return [*stages, report_stage(config, output_dir, stages)]
 
 
 def benchmark_stages(config: RunConfig, benchmark: str, folder: Path, output_dir: Path) -> list[Stage]:
@@ -44,7 +52,7 @@ def benchmark_stages(config: RunConfig, benchmark: str, folder: Path, output_dir
         stages.append(_answers(config, benchmark, run, folder, output_dir))
     after = [stage.name for stage in stages[1:]]
     trained = training_stages(config, benchmark, folder, output_dir, after=after)
-    return [*stages, *trained, _evaluate(config, benchmark, run, folder, output_dir, trained)]
+    return [*stages, *trained, _evaluate(config, benchmark, run, folder, output_dir)]
 
 
 def _overlap(config: RunConfig, output_dir: Path) -> list[Stage]:
@@ -55,26 +63,36 @@ def _overlap(config: RunConfig, output_dir: Path) -> list[Stage]:
     output = output_dir / OVERLAP_FILE
     source = resolve_source(config.data)
     command = module_command(_CLI, "data", "overlap", task=names, data=source, output=output)
-    inputs = tuple(path for name in names for path in BenchmarkSource(name, config.data).files())
-    return [Stage("overlap", command, output, output, inputs)]
+    files = {name: BenchmarkSource(name, config.data).files() for name in sorted(names)}
+    inputs = tuple(path for paths in files.values() for path in paths)
+    return [Stage("overlap", command, output, output, inputs, {"data": source, "files": files})]
 
 
 def _gap(config: RunConfig, benchmark: str, run: BenchmarkRun, folder: Path, output_dir: Path) -> Stage:
     output = output_dir / benchmark / "gap.json"
     options = _evaluation_options(config, benchmark, run, folder)
-    options |= {"num_fewshot": run.num_fewshot, "output": output}
-    command = module_command(_CLI, "gap", **options)
-    return Stage(f"gap-{benchmark}", command, output, output, input_files(config, benchmark, folder))
+    inputs = input_files(config, benchmark, folder)
+    return Stage(
+        name=f"gap-{benchmark}",
+        command=module_command(_CLI, "gap", **options | {"num_fewshot": run.num_fewshot, "output": output}),
+        output=output,
+        done_when=output,
+        inputs=inputs,
+        meaning=options | {"files": inputs},
+        parts=tuple(Part(f"{k}-shot", output, output) for k in run.num_fewshot),
+        beside=_samples(output),
+    )
 
 
 def _answers(config: RunConfig, benchmark: str, run: BenchmarkRun, folder: Path, output_dir: Path) -> Stage:
     output = output_dir / benchmark / "answers.jsonl"
     options = _evaluation_options(config, benchmark, run, folder)
-    options |= {"num_fewshot": max(run.num_fewshot), **(run.answers or {}), "output": output}
+    wished = {} if run.answers is None else dataclasses.asdict(run.answers)
+    options |= {"num_fewshot": max(run.num_fewshot), **wished, "output": output}
     options["inputs"] = task_options(config, benchmark, folder).get("inputs")
     options.pop("n_samples")
-    command = module_command(_CLI, "answers", **options)
-    return Stage(f"answers-{benchmark}", command, output, output, input_files(config, benchmark, folder))
+    command, inputs = module_command(_CLI, "answers", **options), input_files(config, benchmark, folder)
+    return Stage(f"answers-{benchmark}", command, output, output, inputs, options | {"files": inputs})
 
 
 def _evaluate(
@@ -83,28 +101,62 @@ def _evaluate(
     run: BenchmarkRun,
     folder: Path,
     output_dir: Path,
-    trained: Sequence[Stage],
 ) -> Stage:
-    output = output_dir / benchmark / "results.json"
-    options = _evaluation_options(config, benchmark, run, folder) | {
-        "config": folder / run.config,
+    output, base = output_dir / benchmark / "results.json", folder / run.config
+    options = _evaluation_options(config, benchmark, run, folder)
+    if run.prompted:
+        options |= {"prompted": run.prompted, "num_fewshot": (max(run.num_fewshot),)}
+    more = {
+        "config": base,
         "conditions": tuple(config.conditions),
         "base_dir": trained_dir(config, benchmark, output_dir),
         "checkpoint_steps": run.checkpoint_steps,
         "output": output,
     }
-    if run.prompted:
-        options |= {"prompted": run.prompted, "num_fewshot": (max(run.num_fewshot),)}
-    command = module_command(_CLI, "eval", **options)
-    return Stage(f"eval-{benchmark}", command, output, output, after=tuple(stage.name for stage in trained))
+    inputs = input_files(config, benchmark, folder)
+    kept = {name: value for name, value in options.items() if name not in ("prompted", "num_fewshot")}
+    return Stage(
+        name=f"eval-{benchmark}",
+        command=module_command(_CLI, "eval", **options | more),
+        output=output,
+        done_when=output,
+        inputs=inputs,
+        meaning=[kept, {"files": inputs}, Merged((base,), {}, only=_OF_THE_TRAINING_FILE)],
+        parts=tuple(_evaluated(config, benchmark, run, output)),
+        beside=_samples(output),
+        optional=True,
+    )
 
 
-def report_stage(output_dir: Path, before: Sequence[Stage]) -> Stage:
-    """The report on everything before it."""
+def _evaluated(config: RunConfig, benchmark: str, run: BenchmarkRun, output: Path) -> Iterator[Part]:
+    """What a sweep does one by one: a condition at a step, bare or with the prompt."""
+    for condition in config.conditions:
+        for step in run.checkpoint_steps:
+            trained = (training_name(benchmark, condition),)
+            yield Part(f"{condition} {step}", output, output, after=trained)
+            if condition in run.prompted:
+                yield Part(f"{condition} {step} prompted", output, output, max(run.num_fewshot), trained)
+
+
+def _samples(results: Path) -> tuple[Path, ...]:
+    """The rows of a results file."""
+    return (results.parent / SAMPLES / results.stem,)
+
+
+def report_stage(config: RunConfig, output_dir: Path, before: Sequence[Stage]) -> Stage:
+    """The report on everything before it, or on as much of it as there is."""
     output = output_dir / "report"
-    command = module_command(_CLI, "report", str(output_dir), "--cards", output=output)
-    after = tuple(stage.name for stage in before)
-    return Stage("report", command, output, output / "report.md", (output_dir / RUN_FILE,), after)
+    shown = (list(config.benchmarks), list(config.conditions), config.reported, config.reported_source)
+    return Stage(
+        name="report",
+        command=module_command(_CLI, "report", str(output_dir), "--cards", output=output),
+        output=output,
+        done_when=output / "report.md",
+        inputs=(output_dir / RUN_FILE,),
+        meaning=shown,
+        after=tuple(stage.name for stage in before),
+        report_on=tuple(stage.output for stage in before if stage.name.startswith(("gap-", "eval-"))),
+    )
 
 
 def _evaluation_options(config: RunConfig, benchmark: str, run: BenchmarkRun, folder: Path) -> dict[str, Any]:

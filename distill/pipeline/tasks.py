@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.pipeline.config import BenchmarkRun, RunConfig
+from distill.pipeline.meaning import files_of
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.prompting.demonstrations import MODES
 from lm_eval_tasks.reading import resolve_source
@@ -47,8 +48,9 @@ def input_files(config: RunConfig, benchmark: str, folder: Path) -> tuple[Path, 
     named += [options.get("demonstrations"), options.get("system_instruction")]
     task = Path(options["task"])
     if task.is_file():
-        named += [task, *(task.with_name(name) for name in _FILES if task.suffix == ".yaml")]
-    return tuple(path for path in named if isinstance(path, Path) and path.is_file())
+        named += [*files_of(task), *(task.with_name(name) for name in _FILES if task.suffix == ".yaml")]
+    there = (path for path in named if isinstance(path, Path) and path.is_file())
+    return tuple(dict.fromkeys(there))
 
 
 def _named(run: BenchmarkRun, benchmark: str, folder: Path) -> str:

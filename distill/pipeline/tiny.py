@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from distill.pipeline.config import BenchmarkRun, Condition, RunConfig
+from distill.pipeline.limits import without_options
 from distill.pipeline.stage import Stage, module_command
 
 MODEL = "tiny_model"
@@ -43,7 +44,7 @@ def scale_tiny(config: RunConfig, output_dir: Path) -> RunConfig:
     model = output_dir.resolve() / MODEL
     benchmarks = {name: _short(run) for name, run in config.benchmarks.items()}
     conditions = {
-        name: _on_one_device(condition, number)
+        name: without_options(_on_one_device(condition, number), _TRAINING)
         for number, (name, condition) in enumerate(config.conditions.items())
     }
     return dataclasses.replace(

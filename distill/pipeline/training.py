@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.pipeline.config import IRRELEVANT, BenchmarkRun, Condition, RunConfig
-from distill.pipeline.stage import Stage, flags, module_command
+from distill.pipeline.meaning import Merged
+from distill.pipeline.stage import Part, Stage, flags, module_command
 from distill.pipeline.tasks import input_files, task_options
 from distill.training.names import FINISHED_FILE
 from lm_eval_tasks.benchmarks import BENCHMARKS
@@ -41,11 +42,23 @@ def trained_dir(config: RunConfig, benchmark: str, output_dir: Path) -> Path:
     return output_dir / benchmark / "trained" if config.together else output_dir / benchmark
 
 
+def training_name(benchmark: str, condition: str) -> str:
+    """Of the stage, or the part of one, that trains a condition."""
+    return f"train-{benchmark}-{condition}"
+
+
+def training_files(config: RunConfig, benchmark: str, condition: str, folder: Path) -> tuple[Path, ...]:
+    """The training files of a condition, later ones laid over earlier ones."""
+    base, overlay = config.benchmarks[benchmark].config, config.conditions[condition].config
+    named = [base] if overlay is None else [base, overlay.replace("{benchmark}", benchmark)]
+    return tuple(folder / name for name in named)
+
+
 def _stage(
     config: RunConfig, benchmark: str, condition: str, folder: Path, output_dir: Path, after: Sequence[str]
 ) -> Stage:
     run, spec = config.benchmarks[benchmark], config.conditions[condition]
-    files, recipe = _recipe(benchmark, run, spec, folder)
+    files = training_files(config, benchmark, condition, folder)
     launcher = _launcher(config, folder)
     if spec.devices:
         launcher["num_processes"] = len(spec.devices)
@@ -59,12 +72,14 @@ def _stage(
         "output_dir": output,
         "resume_from_checkpoint": "auto",
     }
+    rows = input_files(config, benchmark, folder)
     return Stage(
-        name=f"train-{benchmark}-{condition}",
-        command=(*module_command(_LAUNCH, **launcher), *recipe, *flags(options)),
+        name=training_name(benchmark, condition),
+        command=(*module_command(_LAUNCH, **launcher), *_recipe(files), *flags(options)),
         output=output,
         done_when=output / FINISHED_FILE,
-        inputs=(*files, *_configs(launcher), *input_files(config, benchmark, folder)),
+        inputs=(*files, *_configs(launcher), *rows),
+        meaning={"launch": launcher, "files": rows, "settings": Merged(files, options)},
         after=tuple(after),
         **_placement(spec, list(config.conditions).index(condition), condition),
     )
@@ -73,7 +88,7 @@ def _stage(
 def _together(
     config: RunConfig, benchmark: str, folder: Path, output_dir: Path, stages: Sequence[Stage]
 ) -> Stage:
-    """One process for the trainings of `stages`."""
+    """One process for the trainings of `stages`; those that are done it passes over."""
     launcher = _launcher(config, folder)
     begin = len(module_command(_LAUNCH, **launcher))
     runs = []
@@ -89,7 +104,8 @@ def _together(
         output=output,
         done_when=stages[-1].done_when,
         inputs=tuple(dict.fromkeys(path for stage in stages for path in stage.inputs)),
-        after=stages[0].after,
+        meaning="trainings one after another",
+        parts=tuple(Part(one.name, one.output, one.done_when, one.meaning, one.after) for one in stages),
     )
 
 
@@ -101,13 +117,12 @@ def _configs(launcher: dict[str, Any]) -> tuple[Path, ...]:
     return (launcher["config_file"],) if "config_file" in launcher else ()
 
 
-def _recipe(benchmark: str, run: BenchmarkRun, spec: Condition, folder: Path) -> tuple[list[Path], list[str]]:
-    """The files that a training reads, and its module with them as options."""
-    base = folder / run.config
-    if spec.config is None:
-        return [base], ["-m", "trl_recipes.sft", *flags({"config": base})]
-    overlay = folder / spec.config.format(benchmark=benchmark)
-    return [base, overlay], ["-m", "trl_recipes.distill", *flags({"base_config": base, "config": overlay})]
+def _recipe(files: Sequence[Path]) -> list[str]:
+    """A training's module, with its files as options."""
+    if len(files) == 1:
+        return ["-m", "trl_recipes.sft", *flags({"config": files[0]})]
+    base, overlay = files
+    return ["-m", "trl_recipes.distill", *flags({"base_config": base, "config": overlay})]
 
 
 def _data(

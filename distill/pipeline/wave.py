@@ -46,7 +46,7 @@ class _Running:
         return time.monotonic() - self.begun
 
 
-def run_jobs(jobs: Sequence[Job], output_dir: Path, on_done: Callable[[Job], None]) -> list[str]:
+def run_jobs(jobs: Sequence[Job], output_dir: Path, on_done: Callable[[Job], None]) -> dict[str, str]:
     """Run jobs at the same time; one that fails lets the others finish.
 
     Args:
@@ -55,16 +55,16 @@ def run_jobs(jobs: Sequence[Job], output_dir: Path, on_done: Callable[[Job], Non
         on_done: Called for each that ended well, at once.
 
     Returns:
-        A sentence for each that failed.
+        By stage, a sentence for each that failed.
     """
     running = [_start(job, output_dir, own_log=len(jobs) > 1) for job in jobs]
-    failed = []
+    failed: dict[str, str] = {}
     told = time.monotonic()
     while running:
         for one in [one for one in running if one.process.poll() is not None]:
             running.remove(one)
             if problem := _problem(one):
-                failed.append(problem)
+                failed[one.job.stage.name] = problem
                 print(f"{one.job.label}: FAILED", flush=True)
                 continue
             one.job.facts["seconds"] = round(one.seconds(), 1)

@@ -31,13 +31,13 @@ from distill.report.labels import (
 )
 from distill.report.markdown import Report
 from distill.report.model_index import HARNESS, dataset_of
-from distill.report.paired import RowLogs, gap_interval
+from distill.report.paired import RowLogs, compare_entries
 from distill.report.tables import TRUNCATED_MARK, TRUNCATED_NOTE, with_prompt_table
 
 RESULTS_NOTE = (
-    "Counts and 95% intervals (Wilson; of instructions, clustered by prompt). The gain's interval: paired "
-    "bootstrap over the same rows. It is of this checkpoint alone: choosing the best of several makes it "
-    "look better than it is."
+    "Counts and 95% intervals (Wilson; of instructions, clustered by prompt). The gain's interval: Tango's, "
+    "over the same rows; of instructions and scores, the paired bootstrap's. It is of this checkpoint alone: "
+    "choosing the best of several makes it look better than it is."
 )
 
 _BATCH = ("per_device_train_batch_size", "gradient_accumulation_steps")
@@ -175,7 +175,8 @@ def _result_rows(
         row = [title_of(entry), name, *map(with_interval, (metric, beside[0]))]
         row.append((f"{view_name(prompted)}: " if prompted else "") + with_interval(beside[1]))
         row.append(points(metric["rate"] - beside[0]["rate"]) + mark if beside[0] else MISSING)
-        yield [*row, interval(gap_interval(bare, entry, name, logs) if bare else None)]
+        gain = compare_entries(bare, entry, name, logs) if bare else None
+        yield [*row, interval(gain.interval if gain else None)]
 
 
 def _measured(entry: Entry) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.divergence import read_divergence
+from distill.evaluation.divergence import Divergence, read_divergence
+from distill.evaluation.kinds import kind_by
 from distill.evaluation.results import SCHEMA, read_results
 from distill.report.entries import Entry, is_bare, kind_of, name_of, title_of
 from distill.report.labels import model_name, subject_name
@@ -21,12 +22,12 @@ class TrainingRun:
 
     Attributes:
         condition: Its condition.
-        kind: Of training: `sft` or `distilled`.
+        kind: Of training; see `kind_of`.
         benchmark: What its checkpoints were evaluated on.
         title: How that is displayed.
         teacher: What its teacher reads, as far as it was measured: `few-shot` or `prompted`.
         losses: Step and training loss, as logged.
-        divergence: By step, the figures of `divergence.json`; empty where it was not measured.
+        divergence: What it measured on held-out rows; empty where it did not.
     """
 
     condition: str
@@ -35,7 +36,7 @@ class TrainingRun:
     title: str
     teacher: str
     losses: Sequence[tuple[int, float]]
-    divergence: dict[int, dict[str, float]]
+    divergence: Divergence
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,11 @@ def collect(paths: Sequence[Path]) -> Collection:
             if len(named[title := title_of(entry)]) > 1:
                 entry["title"] = f"{title} ({entry['benchmark']})"
             new = Found(entry, file, _provenance(entry, file))
+            entry["kind"] = entry.get("kind") or kind_by(new.provenance)
             key = (*_name_of(entry), new.seed)
             old = found.get(key)
-            if old and old.entry != entry:
+            # A copy may lie apart from its training folder, which says the kind.
+            if old and old.entry != {**entry, "kind": old.entry["kind"]}:
                 newer = entry["date"] > old.entry["date"]
                 kept, dropped = (file, old.source) if newer else (old.source, file)
                 warnings.append(
@@ -178,7 +181,7 @@ def _training_runs(shown: Sequence[Found]) -> list[TrainingRun]:
     runs = []
     for (benchmark, condition), (entry, folder) in folders.items():
         losses, divergence = _losses(folder), read_divergence(folder)
-        if losses or divergence:
+        if losses or divergence.means:
             names = benchmark, title_of(entry), _teacher(benchmark, shown)
             runs.append(TrainingRun(condition, kind_of(entry), *names, losses, divergence))
     return runs

@@ -7,6 +7,7 @@ the question; `prompted`: with demonstrations, a system instruction or a documen
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from distill.evaluation.kinds import SFT
 from distill.evaluation.results import key_of
 from distill.evaluation.summary import TRUNCATED_LIMIT, warnings_of
 from lm_eval_tasks.benchmarks import BENCHMARKS
@@ -14,8 +15,7 @@ from lm_eval_tasks.benchmarks import BENCHMARKS
 Entry = Mapping[str, Any]
 
 BASELINE = "baseline"
-SFT, DISTILLED = "sft", "distilled"
-"""Kinds of training."""
+TRAINED = "trained"
 WITH_PROMPT = "with the prompt"
 
 
@@ -77,8 +77,11 @@ def _metric_name(entry: Entry, name: str, place: str) -> str:
 
 
 def kind_of(entry: Entry) -> str:
-    """`sft` or `distilled`, of a trained model."""
-    return str(entry.get("kind") or (SFT if entry["condition"] == BASELINE else DISTILLED))
+    """`sft` or `distilled`, of a trained model; `trained` where nothing says which.
+
+    Results of earlier versions without a training folder: the condition `baseline` is SFT.
+    """
+    return str(entry.get("kind") or (SFT if entry["condition"] == BASELINE else TRAINED))
 
 
 def conditions_of(entries: Iterable[Entry]) -> dict[str, str]:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from distill.evaluation.kinds import SFT
 from distill.report.entries import (
-    SFT,
     Entry,
     base_entries,
     conditions_of,
@@ -63,8 +63,8 @@ def gains(compared: Sequence[Comparison]) -> Drawing | None:
         height = 1.0 + 0.34 * len(lines) + 0.2 * len({line.benchmark for line in lines})
         panels.append(Panel(title, partial(_draw_gains, compared=lines), height=max(2.0, height)))
     caption = (
-        "Differences of the primary metric in points, on the same rows. Horizontal bars: 95% intervals "
-        f"(paired bootstrap).{TRUNCATED_MARK}: the truncated rates differ by more than 5 points."
+        "Differences of the primary metric in points, on the same rows. Horizontal bars: 95% intervals, "
+        f"where there are any.{TRUNCATED_MARK}: the truncated rates differ by more than 5 points."
     )
     return Drawing("gains", "Gains by benchmark", caption, tuple(panels)) if panels else None
 
@@ -121,8 +121,9 @@ def _draw_gains(axes: Axes, compared: Sequence[Comparison]) -> None:
         mark = TRUNCATED_MARK if truncation_differs(line.first, line.second) else ""
         labels.append(f"{title_of(line.first)}: {subject_name(line.second)}{mark}")
     gains = [100 * line.paired.difference for line in compared]
-    # The bootstrap's interval need not hold the difference in its middle.
-    ends = [[100 * line.paired.interval[end] for line in compared] for end in (0, 1)]
+    # The difference need not lie in its interval's middle.
+    known = [line.paired.interval or (math.nan, math.nan) for line in compared]
+    ends = [[100 * bounds[end] for bounds in known] for end in (0, 1)]
     axes.hlines(places, *ends, color="black", linewidth=1.4)
     axes.plot(gains, places, color="black", marker="o", markersize=4, linestyle="none")
     for end in ends:

@@ -34,7 +34,7 @@ def divergences(runs: Sequence[TrainingRun]) -> Drawing | None:
 
 
 def _divergence(run: TrainingRun) -> list[tuple[int, float]]:
-    return [(step, figures["kl_teacher"]) for step, figures in run.divergence.items()]
+    return list(run.divergence.means.items())
 
 
 def _panels(runs: Sequence[TrainingRun], curve: Curve, label: str) -> tuple[Panel, ...]:

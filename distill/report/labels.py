@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from distill.report.entries import BASELINE, SFT, WITH_PROMPT, Entry, is_bare, view_name
+from distill.evaluation.kinds import DISTILLED, SFT
+from distill.report.entries import BASELINE, WITH_PROMPT, Entry, is_bare, view_name
 
 MISSING = "—"
 MINUS = "\N{MINUS SIGN}"
 
 
 def condition_name(condition: str, kind: str) -> str:
-    """A condition over a column: `Baseline`, `SFT (lr_2)`, `Distillation (online_v1)`."""
+    """A condition over a column: `Baseline`, `SFT (lr_2)`, `Distillation (online_v1)`, or its name alone."""
     if kind == SFT:
         own = {BASELINE: "Baseline", "sft": "SFT"}
         return own.get(condition, f"SFT ({condition})")
-    return f"Distillation ({condition})"
+    return f"Distillation ({condition})" if kind == DISTILLED else condition
 
 
 def model_name(name: str) -> str:

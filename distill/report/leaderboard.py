@@ -79,10 +79,17 @@ def _read(file: Path) -> Json:
         raise UserError(
             f"{file} cannot be read as JSON ({error}). Name results_*.json of an lm_eval run."
         ) from None
-    missing = [key for key in ("results", "configs", "config", "n-samples") if key not in results]
-    if missing:
+    parts = results if isinstance(results, dict) else {}
+    wanted = ("results", "configs", "config", "n-samples")
+    if missing := [name for name in wanted if not isinstance(parts.get(name), dict)]:
         raise UserError(f"{file} is no result file of lm_eval: it has no {', '.join(missing)}.")
-    return results
+    for task in parts["configs"]:
+        found = parts["results"].get(task)
+        if not isinstance(found, dict) or not any("," in name for name in found):
+            raise UserError(f"{file}: results.{task} has no metrics. Evaluate again, or leave the file out.")
+        if task not in parts["n-samples"]:
+            raise UserError(f"{file}: n-samples.{task} is missing. Evaluate again, or leave the file out.")
+    return parts
 
 
 def _model(results: Json) -> Json:

@@ -1,7 +1,7 @@
 """Models of a leaderboard against each other, row by row; and what forbids to compare them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 from distill.report.comparability import difference
 from distill.report.labels import model_name
 from distill.report.lm_eval_rows import Json, Rows, compared_metrics
-from distill.report.paired_rows import compare_values
-from distill.statistics.paired import holm
+from distill.statistics.paired import Paired, compare
+from distill.statistics.significance import holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ def comparisons(answered: Sequence[Answered]) -> list[Json]:
         if first.model is not second.model and first.docs is not None and first.docs == second.docs
         for line in _compare(first, second)
     ]
-    tested = [line for line in found if line["p"] is not None]
-    for line, adjusted in zip(tested, holm([line["p"] for line in tested]), strict=True):
-        line["p_holm"] = adjusted
-    return found
+    tested = [(line, paired) for line, paired in found if line["p"] is not None]
+    for (line, paired), adjusted in zip(tested, holm([line["p"] for line, _ in tested]), strict=True):
+        line |= {"detectable": paired.detectable(len(tested)), "p_holm": adjusted}
+    return [line for line, _ in found]
 
 
 def comparison_warnings(answered: Sequence[Answered]) -> list[str]:
@@ -112,7 +112,8 @@ def _questions(answered: Iterable[Answered]) -> dict[tuple[str, int], list[Answe
     return dict(sorted(groups.items(), key=str))
 
 
-def _compare(first: Answered, second: Answered) -> Iterator[Json]:
+def _compare(first: Answered, second: Answered) -> Iterator[tuple[Json, Paired]]:
+    """Each compared metric: its line, as far as it does not depend on the others."""
     differs = [name for name, read in _FIELDS.items() if read(first) != read(second)]
     if first.prompts != second.prompts:
         differs.append("the prompts")
@@ -120,25 +121,27 @@ def _compare(first: Answered, second: Answered) -> Iterator[Json]:
         one, other = first.verdicts[name], second.verdicts[name]
         if len(one) != len(first.docs or ()) or len(other) != len(one):
             continue  # a verdict is unknown on some row
-        yield {
+        paired = compare(one, other)
+        line = {
             "task": first.record["task"],
             "num_fewshot": first.record["num_fewshot"],
             "metric": name,
             "first": label(first.model),
             "second": label(second.model),
-            **_paired(one, other),
+            **_tested(paired, pooled=any(isinstance(verdict, list) for verdict in one)),
             "p_holm": None,
             "differs": differs,
             "results_files": [first.record["results_file"], second.record["results_file"]],
         }
+        yield line, paired
 
 
-def _paired(one: Sequence[Any], other: Sequence[Any]) -> Json:
+def _tested(paired: Paired, *, pooled: bool) -> Json:
     """Values of whole rows are tested; verdicts on instructions, pooled, have an interval over prompts."""
-    found = asdict(compare_values(one, other))
-    if any(isinstance(verdict, list) for verdict in one):
-        found |= dict.fromkeys(("only_first", "only_second", "p", "detectable"))
-    return found
+    found = {"n": paired.n, "difference": paired.difference, "interval": paired.interval}
+    tested = (paired.only_first, paired.only_second, paired.p)
+    names = ("only_first", "only_second", "p")
+    return found | dict(zip(names, [None] * 3 if pooled else tested, strict=True)) | {"detectable": None}
 
 
 def _several_models(group: Sequence[Answered]) -> bool:

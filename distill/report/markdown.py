@@ -9,6 +9,7 @@ from distill.report import record_tables, tables
 from distill.report.collect import Collection
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
 from distill.report.contamination import overlap_parts
+from distill.report.divergence_tables import divergence_tables
 from distill.report.entries import (
     Entry,
     bare_and_prompted,
@@ -25,13 +26,14 @@ from distill.report.labels import model_name
 from distill.report.paired import (
     Comparison,
     RowLogs,
+    compare_entries,
     comparisons,
-    gap_interval,
     gaps_closed,
 )
 from distill.report.paired_tables import comparisons_note, comparisons_table, gap_closed_table
 from distill.report.published_tables import reported_tables
-from distill.report.seeds import Seeds
+from distill.report.seed_groups import Seeds
+from distill.report.seeds import seed_parts
 
 Groups = dict[str, list[Entry]]
 """Of one model, by benchmark."""
@@ -142,13 +144,13 @@ def compose(report: Report) -> str:
 
 
 def _seed_section(seeds: Seeds) -> list[Section]:
-    parts = seeds.parts()
+    parts = seed_parts(seeds)
     return [Section("Over seeds", parts)] if parts else []
 
 
 def _gap_section(model: str, groups: Groups, logs: RowLogs) -> list[Section]:
-    known = partial(gap_interval, logs=logs)
-    found = {name: tables.gap_table(group, known) for name, group in groups.items()}
+    compare = partial(compare_entries, logs=logs)
+    found = {name: tables.gap_table(group, compare) for name, group in groups.items()}
     texts = {title_of(groups[name][0]): [text] for name, text in found.items() if text}
     return _section(f"Section 1 — ICL gap ({model_name(model)})", texts)
 
@@ -167,7 +169,7 @@ def _checkpoint_section(model: str, groups: Groups) -> list[Section]:
 def _summary_section(
     model: str, groups: Groups, compared: Sequence[Comparison], logs: RowLogs
 ) -> list[Section]:
-    summary = tables.summary_table(groups.values())
+    summary = tables.summary_table(groups.values(), partial(compare_entries, logs=logs))
     if summary is None:
         return []
     parts = [summary]
@@ -213,13 +215,13 @@ def _training_section(collection: Collection) -> list[Section]:
     if text := record_tables.loss_table(collection.training):
         parts += [text]
     for benchmark in dict.fromkeys(run.benchmark for run in collection.training):
-        if text := record_tables.divergence_table(collection.training, benchmark):
+        if texts := divergence_tables(collection.training, benchmark):
             run = next(run for run in collection.training if run.benchmark == benchmark)
             parts += [
                 f"### Divergence from the {run.teacher} teacher, {run.title}",
                 f"Mean KL({run.teacher} teacher || 0-shot student) per answer token on held-out rows, in "
                 "nats.",
-                text,
+                *texts,
             ]
     drawn = [
         drawing for drawing in (losses(collection.training), divergences(collection.training)) if drawing

@@ -16,8 +16,9 @@ from distill.report.entries import (
     trained_entries,
 )
 from distill.report.labels import subject_name
-from distill.report.paired_rows import compare_values, gap_is_shown, share_closed, values_interval
-from distill.statistics.paired import GapClosed, Interval, Paired, holm
+from distill.statistics.gap import GapClosed
+from distill.statistics.paired import Paired, compare, gap_closed
+from distill.statistics.significance import holm
 from lm_eval_tasks.errors import UserError
 
 Rows = dict[str, Mapping[str, Any]]
@@ -30,9 +31,10 @@ class Comparison:
     Attributes:
         benchmark: What both were asked.
         first: What is compared with: the base model, or the first condition.
-        second: What is compared; a difference is its rate minus the first one's.
+        second: What is compared; a difference is its rate minus that of `first`.
         paired: The primary metric's comparison.
-        p_holm: Its p-value, adjusted for all comparisons of the report.
+        p_holm: Its p-value, adjusted for all comparisons of the model.
+        detectable: Smallest difference that would be found among so many comparisons; see `Paired`.
     """
 
     benchmark: str
@@ -40,6 +42,7 @@ class Comparison:
     second: Entry
     paired: Paired
     p_holm: float
+    detectable: float | None
 
 
 @dataclass
@@ -105,10 +108,13 @@ def comparisons(groups: Sequence[Sequence[Entry]], logs: RowLogs) -> list[Compar
     found = []
     for group in groups:
         for first, second in _pairs(group):
-            if columns := logs.columns([first, second], shown_metrics(first)[0]):
-                found.append((first["benchmark"], first, second, compare_values(*columns)))
+            if paired := compare_entries(first, second, shown_metrics(first)[0], logs):
+                found.append((first["benchmark"], first, second, paired))
     adjusted = holm([paired.p for *_, paired in found])
-    return [Comparison(*line, p_holm) for line, p_holm in zip(found, adjusted, strict=True)]
+    return [
+        Comparison(*line, p_holm, line[-1].detectable(len(found)))
+        for line, p_holm in zip(found, adjusted, strict=True)
+    ]
 
 
 def gaps_closed(group: Sequence[Entry], logs: RowLogs) -> Iterator[tuple[Entry, Entry, GapClosed]]:
@@ -118,22 +124,13 @@ def gaps_closed(group: Sequence[Entry], logs: RowLogs) -> Iterator[tuple[Entry, 
         return
     for student in _students(group):
         if columns := logs.columns([bare, prompted, student], shown_metrics(bare)[0]):
-            yield prompted, student, share_closed(*columns)
+            yield prompted, student, gap_closed(*columns)
 
 
-def gap_interval(first: Entry, second: Entry, name: str, logs: RowLogs) -> Interval | None:
-    """95% interval of the difference in the metric `name`, second minus first; None without the rows."""
+def compare_entries(first: Entry, second: Entry, name: str, logs: RowLogs) -> Paired | None:
+    """The metric `name` of two entries row by row; None without the same rows."""
     columns = logs.columns([first, second], name)
-    return values_interval(*columns) if columns else None
-
-
-def has_gap(bare: Entry, prompted: Entry, name: str, logs: RowLogs) -> bool:
-    """Whether the prompt helps, as far as the rows can show it."""
-    columns = logs.columns([bare, prompted], name)
-    if columns is None:
-        return False
-    first, second = columns
-    return gap_is_shown(first, second, values_interval(first, second))
+    return compare(*columns) if columns else None
 
 
 def _pairs(group: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:

@@ -6,23 +6,24 @@ from distill.report.entries import Entry, primary, title_of, truncation_differs,
 from distill.report.labels import MISSING, interval, percent, points, subject_name, table
 from distill.report.paired import Comparison
 from distill.report.tables import TRUNCATED_MARK
-from distill.statistics.paired import GapClosed
+from distill.statistics.gap import GapClosed
 
 COMPARISONS_NOTE = (
-    "Both of a pair answered the same rows. Intervals: 95%, paired bootstrap over rows. p: exact McNemar "
-    "test; adjusted (Holm), it holds for all lines together. Detectable: the smallest true difference that "
-    "so many rows would show with a power of 80%."
+    "Both of a pair answered the same rows. Won: rows that only the one named first got right; lost: rows "
+    "that only the other did. Intervals: 95%, Tango's score interval. p: exact McNemar test; adjusted "
+    "(Holm), it holds for all lines together. Detectable: the smallest true difference that so many rows "
+    "would show with a power of 80% at the level of the adjustment's first step, 5% over the number of lines."
 )
 SCORES_NOTE = (
-    "Where a row's value is no verdict: p by the sign test over rows; in place of right answers stand the "
-    "rows on which the one or the other is higher."
+    "Where a row's value is no verdict: p by the sign test over rows; won and lost are rows on which the one "
+    "or the other is higher; intervals by the paired bootstrap over rows, where 10 rows or more differ."
 )
 
 
 def comparisons_table(comparisons: Iterable[Comparison]) -> str | None:
     """Every pair that the report compares."""
-    header = ["Dataset", "Comparison", "Rows", "Difference", "95% interval", "Only the first right"]
-    header += ["Only the second right", "p", "p (adjusted)", "Detectable"]
+    header = ["Dataset", "Comparison", "Rows", "Difference", "95% interval", "Won", "Lost"]
+    header += ["p", "p (adjusted)", "Detectable"]
     rows = []
     for found in comparisons:
         paired = found.paired
@@ -30,7 +31,7 @@ def comparisons_table(comparisons: Iterable[Comparison]) -> str | None:
         pair = f"{subject_name(found.second)} against {subject_name(found.first)}"
         row = [title_of(found.first), pair, str(paired.n), points(paired.difference) + mark]
         row += [interval(paired.interval), str(paired.only_second), str(paired.only_first)]
-        rows.append([*row, p_value(paired.p), p_value(found.p_holm), percent(paired.detectable)])
+        rows.append([*row, p_value(paired.p), p_value(found.p_holm), percent(found.detectable)])
     return table(header, rows) if rows else None
 
 
@@ -49,8 +50,8 @@ def gap_closed_table(found: Iterable[tuple[Entry, Entry, GapClosed]]) -> str | N
             subject_name(student),
             view_name(few_shot),
         ]
-        if closed.share is None or closed.interval is None:
-            rows.append([*name, "not reported: no gap above 0", MISSING, interval(closed.gap)])
+        if closed.share is None:
+            rows.append([*name, "not reported: the gap may be chance", MISSING, interval(closed.gap)])
         else:
             shares = [f"{100 * closed.share:.0f}%", interval(closed.interval, digits=0)]
             rows.append([*name, *shares, interval(closed.gap)])

@@ -1,9 +1,9 @@
 """The tables of how results came about: responses' ends, training, provenance."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from distill.report.collect import Collection, TrainingRun
-from distill.report.entries import Entry, diagnostic, in_order, title_of, view_name
+from distill.report.entries import Entry, diagnostic, title_of, view_name
 from distill.report.labels import MISSING, condition_name, percent, subject_name, table
 
 
@@ -34,23 +34,6 @@ def loss_table(runs: Iterable[TrainingRun]) -> str | None:
             name = [run.title, condition_name(run.condition, run.kind)]
             rows.append([*name, f"{begin:.4f} (step {first})", f"{end:.4f} (step {last})"])
     return table(["Dataset", "Condition", "First loss", "Last loss"], rows) if rows else None
-
-
-def divergence_table(runs: Sequence[TrainingRun], benchmark: str) -> str | None:
-    """Divergence to the few-shot teacher by step; step 0 is the base model."""
-    measured = [run for run in runs if run.benchmark == benchmark and run.divergence]
-    if not measured:
-        return None
-    order = list(in_order((run.condition, run.kind) for run in measured))
-    measured.sort(key=lambda run: order.index(run.condition))
-    rows = []
-    for step in sorted({step for run in measured for step in run.divergence}):
-        cells = [
-            f"{run.divergence[step]['kl_teacher']:.4f}" if step in run.divergence else MISSING
-            for run in measured
-        ]
-        rows.append([f"{step} (base model)" if step == 0 else str(step), *cells])
-    return table(["Step", *(condition_name(run.condition, run.kind) for run in measured)], rows)
 
 
 def provenance_table(collection: Collection) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from distill.evaluation.kinds import DISTILLED
 from distill.report.entries import (
-    DISTILLED,
     Entry,
     bare_and_prompted,
     base_entries,
@@ -31,8 +31,10 @@ from distill.report.labels import (
     table,
     with_interval,
 )
+from distill.statistics.paired import Paired
 
-GapInterval = Callable[[Entry, Entry, str], tuple[float, float] | None]
+Compare = Callable[[Entry, Entry, str], Paired | None]
+"""Of (first entry, second entry, metric): both on the same rows; None where those are not known."""
 
 TRUNCATED_MARK = " (!)"
 TRUNCATED_NOTE = (
@@ -41,13 +43,8 @@ TRUNCATED_NOTE = (
 )
 
 
-def gap_table(group: Sequence[Entry], gap_interval: GapInterval) -> str | None:
-    """Section 1 for one model and benchmark: the base model by number of demonstrations.
-
-    Args:
-        group: Entries of one model and benchmark.
-        gap_interval: Of (0-shot entry, k-shot entry, metric): the 95% interval of the gap, if known.
-    """
+def gap_table(group: Sequence[Entry], compare: Compare) -> str | None:
+    """Section 1 for one model and benchmark: the base model by number of demonstrations."""
     base = base_entries(group)
     if not base:
         return None
@@ -64,18 +61,9 @@ def gap_table(group: Sequence[Entry], gap_interval: GapInterval) -> str | None:
         rows.append(cells)
     for entry in base[1:] if is_bare(base[0]) else []:
         label = f"ICL gap ({view_name(entry)})" if len(base) > 2 else "ICL gap"
-        rows.append([f"**{label}**", *_gap_cells(base[0], entry, names, gap_interval)])
+        cells = [part for name in names for part in _difference(base[0], entry, name, compare)]
+        rows.append([label, *cells])
     return table(header, rows)
-
-
-def _gap_cells(bare: Entry, prompted: Entry, names: Sequence[str], gap_interval: GapInterval) -> list[str]:
-    mark = TRUNCATED_MARK if truncation_differs(bare, prompted) else ""
-    cells = []
-    for name in names:
-        difference = _difference(bare, prompted, name)
-        bounds = gap_interval(bare, prompted, name)
-        cells += [f"**{points(difference)}**{mark}" if difference is not None else MISSING, interval(bounds)]
-    return cells
 
 
 def checkpoint_tables(group: Sequence[Entry]) -> list[tuple[str, str]]:
@@ -117,7 +105,7 @@ def with_prompt_table(group: Sequence[Entry]) -> str | None:
     )
 
 
-def summary_table(groups: Iterable[Sequence[Entry]]) -> str | None:
+def summary_table(groups: Iterable[Sequence[Entry]], compare: Compare) -> str | None:
     """Section 4: for each benchmark the base model, the conditions at their last common step, and gains."""
     groups = [group for group in groups if trained_entries(group)]
     if not groups:
@@ -131,11 +119,15 @@ def summary_table(groups: Iterable[Sequence[Entry]]) -> str | None:
     header = ["Dataset", "Step", "0-shot"]
     header += ["k-shot" if all(entry["num_fewshot"] for entry in shots) else "With the prompt", *names]
     header += [f"Gain ({_gain(name, others)}{MINUS}SFT)" for name in gains]
-    return table(header, [_summary_row(group, list(kinds), gains, baseline) for group in groups])
+    return table(header, [_summary_row(group, list(kinds), gains, baseline, compare) for group in groups])
 
 
 def _summary_row(
-    group: Sequence[Entry], conditions: Sequence[str], gains: Sequence[str], baseline: str | None
+    group: Sequence[Entry],
+    conditions: Sequence[str],
+    gains: Sequence[str],
+    baseline: str | None,
+    compare: Compare,
 ) -> list[str]:
     bare, prompted = bare_and_prompted(group)
     last = last_common(group, conditions)
@@ -148,16 +140,22 @@ def _summary_row(
         if name not in last or rival is None:
             row.append(MISSING)
             continue
-        gain = _difference(rival, last[name], shown_metrics(rival)[0])
-        mark = TRUNCATED_MARK if truncation_differs(last[name], rival) else ""
-        row.append(MISSING if gain is None else f"**{points(gain)}**{mark}")
+        gain, bounds = _difference(rival, last[name], shown_metrics(rival)[0], compare)
+        row.append(gain if bounds == MISSING else f"{gain} {bounds}")
     return row
 
 
-def _difference(first: Entry, second: Entry, name: str) -> float | None:
-    """Second minus first; None where one has no such rate."""
+def _difference(first: Entry, second: Entry, name: str, compare: Compare) -> tuple[str, str]:
+    """Second minus first, bold where the rows show it, and its interval."""
     rates = [entry["metrics"].get(name, {}).get("rate") for entry in (first, second)]
-    return None if None in rates else rates[1] - rates[0]
+    if None in rates:
+        return MISSING, MISSING
+    found = compare(first, second, name)
+    text = points(rates[1] - rates[0])
+    mark = TRUNCATED_MARK if truncation_differs(first, second) else ""
+    return (f"**{text}**" if found and found.shown else text) + mark, interval(
+        found.interval if found else None
+    )
 
 
 def _short(condition: str, others: Mapping[str, str]) -> str:

@@ -50,6 +50,31 @@ def parse_run(
     return objects, settings | _given(objects, rest, known)
 
 
+def merged_settings(
+    kinds: Iterable[type], files: Sequence[Path], over: Sequence[tuple[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """The settings that `parse_run` would find, defaults included, without building objects of them.
+
+    Objects of transformers look at the machine's devices; a run is checked where it may only be planned.
+
+    Args:
+        kinds: Dataclasses whose fields are the known keys.
+        files: YAML files, later ones laid over earlier ones.
+        over: Settings laid over them in turn, each with the place where they stand, for messages.
+
+    Raises:
+        UserError: a file is missing or no mapping; a key is unknown, or its value cannot be read.
+    """
+    parser = _Parser(tuple(kinds))
+    known = {action.dest: action for action in parser._actions if action.dest != "help"}
+    settings = {name: action.default for name, action in known.items()}
+    for path in files:
+        settings |= _read(path, known)
+    for where, given in over:
+        settings |= _checked(where, given, known)
+    return settings
+
+
 def _split_files(argv: list[str]) -> tuple[list[Path], list[str]]:
     """The files in the order of `FILE_OPTIONS`, and everything else."""
     # Abbreviations are off: `--conf` must not silently be something else.
@@ -61,30 +86,33 @@ def _split_files(argv: list[str]) -> tuple[list[Path], list[str]]:
 
 
 def _read(path: Path, known: Mapping[str, argparse.Action]) -> dict[str, Any]:
-    settings = read_yaml_mapping(path)
-    for key, value in settings.items():
+    return _checked(str(path), read_yaml_mapping(path), known)
+
+
+def _checked(where: str, given: Mapping[str, Any], known: Mapping[str, argparse.Action]) -> dict[str, Any]:
+    """Settings as the command line would have read them; `where` they stand, for messages."""
+    for key in given:
         if key not in known:
-            raise UserError(f"{path}: unknown key {key!r}; {_hint(str(key), known)}")
-        settings[key] = _converted(path, key, value, known[key])
-    return settings
+            raise UserError(f"{where}: unknown key {key!r}; {_hint(str(key), known)}")
+    return {key: _converted(where, key, value, known[key]) for key, value in given.items()}
 
 
-def _converted(path: Path, key: str, value: Any, action: argparse.Action) -> Any:
+def _converted(where: str, key: str, value: Any, action: argparse.Action) -> Any:
     """`value` as the command line would have read it."""
     if value is None or isinstance(value, dict):
         return value
     many = isinstance(value, list)
     if many and action.nargs not in ("+", "*"):
-        raise UserError(f"{path}: key {key!r} takes one value, not the list {value!r}.")
+        raise UserError(f"{where}: key {key!r} takes one value, not the list {value!r}.")
     read = action.type if callable(action.type) else str
     try:
         values = [read(item if isinstance(item, str) else str(item)) for item in (value if many else [value])]
     except (TypeError, ValueError, argparse.ArgumentTypeError):
         kind = getattr(read, "__name__", "value")
-        raise UserError(f"{path}: key {key!r} has the value {value!r}, which is no {kind}.") from None
+        raise UserError(f"{where}: key {key!r} has the value {value!r}, which is no {kind}.") from None
     if action.choices is not None and not set(values) <= set(action.choices):
         raise UserError(
-            f"{path}: key {key!r} is {value!r}; choose from {', '.join(map(str, action.choices))}."
+            f"{where}: key {key!r} is {value!r}; choose from {', '.join(map(str, action.choices))}."
         )
     return values if many else values[0]
 

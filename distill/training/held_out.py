@@ -2,6 +2,7 @@
 
 The figure that says whether distillation works: mean KL(few-shot teacher || 0-shot student) per answer token.
 SFT and distillation are measured by the same code on the same rows, before training and at each checkpoint.
+What each row adds is kept, so that two measurements can be compared row by row.
 """
 
 import json
@@ -18,26 +19,42 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from distill.encoding.collator import IGNORED, Batch, DistillCollator, predicting
 from distill.encoding.token_rows import Row
 from distill.model.output_head import Head, gathered, head_of, hidden_states
-from distill.objectives.chunked import HiddenTargets, Objective, fused_objective
 from distill.teachers.base import Teacher
 from lm_eval_tasks.files import write_json
 
 FILE = "divergence.json"
+KL_ROWS = "kl_teacher_rows"
+"""Where a step's `Measurement.kl_rows` stand in the file; the rows are named once, beside the steps."""
 MEASURED = ("kl_teacher", "top1_agreement", "ce", "kl_zero_shot", "student_entropy", "teacher_entropy")
 """What is measured: KL(few-shot teacher || student), how often both have the same likeliest token, the gold
 answer's cross-entropy, KL(0-shot teacher || student), and the entropies of student and few-shot teacher."""
 
 _CONTEXT = ("input_ids", "attention_mask", "labels")
-_FORWARD_KL = Objective(name="jsd", ce_weight=0.0, distill_weight=1.0, beta=0.0)
+_CHUNK = 128
+"""Tokens whose logits exist at once."""
+
+
+class Measurement(NamedTuple):
+    """One student on the held-out rows.
+
+    Attributes:
+        means: Per answer token, by the names of `MEASURED`.
+        kl_rows: KL(few-shot teacher || student) of each row, summed over its answer tokens.
+        tokens: Answer tokens of each row.
+    """
+
+    means: dict[str, float]
+    kl_rows: list[float]
+    tokens: list[int]
 
 
 class _HeldOut(NamedTuple):
-    """One batch, what the teacher's hidden states are with and without demonstrations, and its weight."""
+    """One batch, the places of its rows, and the teacher's hidden states with and without demonstrations."""
 
     batch: Batch
+    places: list[int]
     few_shot: torch.Tensor
     zero_shot: torch.Tensor
-    weight: float
 
 
 class DivergenceMeter:
@@ -57,15 +74,19 @@ class DivergenceMeter:
             teacher: The few-shot teacher.
             batch_size: Rows of a forward pass.
         """
-        # Rows of like length share a batch, so that little is padding.
-        self._rows = sorted(rows, key=lambda row: row["length"])
+        self._rows = rows
         self._collator = collator
         self._teacher = teacher
         self._batch_size = batch_size
         self._batches: list[_HeldOut] | None = None
 
-    def measure(self, model: nn.Module, head: nn.Module, accelerator: Any) -> dict[str, float]:
-        """Means per answer token; see `MEASURED`.
+    @property
+    def ids(self) -> list[str]:
+        """The rows' ids, in the order of `Measurement.kl_rows`."""
+        return [row["id"] for row in self._rows]
+
+    def measure(self, model: nn.Module, head: nn.Module, accelerator: Any) -> Measurement:
+        """Measure a student.
 
         Args:
             model: The student.
@@ -74,69 +95,102 @@ class DivergenceMeter:
         """
         if self._batches is None:
             self._batches = self._prepare(accelerator)
-        totals = torch.zeros(len(MEASURED) + 1, dtype=torch.float64, device=accelerator.device)
+        shape = len(self._rows), len(MEASURED) + 1
+        sums = torch.zeros(shape, dtype=torch.float64, device=accelerator.device)
         training = model.training
         model.eval()
         try:
             with torch.no_grad(), accelerator.autocast():
                 for held_out in self._batches:
-                    totals += held_out.weight * self._sums(model, head, held_out).double()
+                    own = self._sums(model, head, held_out)[: len(held_out.places)]
+                    sums[held_out.places] = own.double()
         finally:
             model.train(training)
-        *sums, tokens = accelerator.reduce(totals, "sum").tolist()
-        return {name: value / tokens for name, value in zip(MEASURED, sums, strict=True)}
+        sums = accelerator.reduce(sums, "sum")
+        *totals, tokens = sums.sum(0).tolist()
+        means = {name: value / tokens for name, value in zip(MEASURED, totals, strict=True)}
+        return Measurement(means, sums[:, 0].tolist(), sums[:, -1].long().tolist())
 
     def _sums(self, model: nn.Module, head: nn.Module, held_out: _HeldOut) -> torch.Tensor:
+        """Of each row of a batch what is measured, summed over answer tokens, and their number `[B, 7]`."""
         labels = held_out.batch["labels"]
+        mask = predicting(labels)
         hidden = hidden_states(
             model,
             head,
-            predicting(labels),
+            mask,
             input_ids=held_out.batch["input_ids"],
             attention_mask=held_out.batch["attention_mask"],
             use_cache=False,
         )
         student, teacher = head_of(head), head_of(self._teacher.head)
-        few_shot, zero_shot = (
-            fused_objective(
-                hidden, student, labels[labels != IGNORED], HiddenTargets(its, teacher), _FORWARD_KL
-            )
-            for its in (held_out.few_shot, held_out.zero_shot)
-        )
+        columns = hidden, held_out.few_shot, held_out.zero_shot, labels[labels != IGNORED]
         with gathered(student, teacher):
-            entropies = [_entropy(hidden, student), _entropy(held_out.few_shot, teacher)]
-        sums = [few_shot.divergence, few_shot.agreement, few_shot.ce, zero_shot.divergence, *entropies]
-        return torch.stack([*sums, few_shot.tokens])
+            parts = [
+                _per_token(own, told, bare, answers, (student, teacher))
+                for own, told, bare, answers in zip(*(one.split(_CHUNK) for one in columns), strict=True)
+            ]
+        rows = torch.cat(parts).split(mask.sum(1).tolist())
+        return torch.stack([tokens.sum(0) for tokens in rows])
 
     def _prepare(self, accelerator: Any) -> list[_HeldOut]:
-        """This process's batches with the teacher's hidden states and a weight.
+        """This process's batches with the teacher's hidden states.
 
         Every process has the same number of batches, because sharded models run in step; a process with too
-        few repeats one with weight 0.
+        few runs a row that has no place.
         """
         processes, size = accelerator.num_processes, self._batch_size
         number = math.ceil(math.ceil(len(self._rows) / processes) / size)
-        rows = self._rows[accelerator.process_index :: processes]
-        chunks = [(rows[start : start + size], 1.0) for start in range(0, len(rows), size)]
-        chunks += [(self._rows[:1], 0.0)] * (number - len(chunks))
+        # Rows of like length share a batch, so that little is padding.
+        order = sorted(range(len(self._rows)), key=lambda place: self._rows[place]["length"])
+        own = order[accelerator.process_index :: processes]
+        chunks = [own[start : start + size] for start in range(0, len(own), size)]
+        chunks += [[]] * (number - len(chunks))
         batches = []
-        for chunk, weight in tqdm(chunks, desc="few-shot teacher", disable=not accelerator.is_main_process):
-            batch = {name: value.to(accelerator.device) for name, value in self._collator(chunk).items()}
+        for places in tqdm(chunks, desc="few-shot teacher", disable=not accelerator.is_main_process):
+            rows = [self._rows[place] for place in places or order[:1]]
+            batch = {name: value.to(accelerator.device) for name, value in self._collator(rows).items()}
             with accelerator.autocast():
                 few_shot = self._teacher.targets(batch).hidden
                 own_context = batch | {f"teacher_{name}": batch[name] for name in _CONTEXT}
                 zero_shot = self._teacher.targets(own_context).hidden
-            batches.append(_HeldOut(batch, few_shot, zero_shot, weight))
+            batches.append(_HeldOut(batch, places, few_shot, zero_shot))
         return batches
 
 
-def _entropy(hidden: torch.Tensor, head: Head) -> torch.Tensor:
-    """Summed entropy of the predictions of hidden states `[N, H]`."""
-    total = hidden.new_zeros((), dtype=torch.float32)
-    for chunk in hidden.split(256):
-        log_probs = head.logits(chunk).log_softmax(-1)
-        total -= (log_probs.exp() * log_probs).sum()
-    return total
+def _per_token(
+    hidden: torch.Tensor,
+    few_shot: torch.Tensor,
+    zero_shot: torch.Tensor,
+    answers: torch.Tensor,
+    heads: tuple[Head, Head],
+) -> torch.Tensor:
+    """What is measured of each of n tokens, and a 1, `[n, 7]`.
+
+    Args:
+        hidden: The student's hidden states `[n, H]`.
+        few_shot: The teacher's with demonstrations `[n, H]`.
+        zero_shot: The teacher's without.
+        answers: The gold tokens `[n]`.
+        heads: The student's vocabulary projection, and the teacher's.
+    """
+    student, teacher = heads
+    own = student.logits(hidden).log_softmax(-1)
+    told = teacher.logits(few_shot).log_softmax(-1)
+    found = [
+        _dot(told, told - own),
+        (own.argmax(-1) == told.argmax(-1)).to(own.dtype),
+        -own.gather(-1, answers[:, None])[:, 0],
+    ]
+    entropies = [-_dot(own, own), -_dot(told, told)]
+    del told
+    bare = teacher.logits(zero_shot).log_softmax(-1)
+    return torch.stack([*found, _dot(bare, bare - own), *entropies, torch.ones_like(found[0])], -1)
+
+
+def _dot(log_probs: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """The mean of `values` `[n, V]` under the distributions `log_probs` `[n, V]`."""
+    return (log_probs.exp() * values).sum(-1)
 
 
 class _Trainer(Protocol):
@@ -201,14 +255,15 @@ class DivergenceCallback(TrainerCallback):
         training = self._trainer.model.training
         # The trainer's log files what comes in evaluation mode apart from the training's running means.
         self._trainer.model.eval()
-        self._trainer.log({f"eval_{name}": value for name, value in measured.items()})
+        self._trainer.log({f"eval_{name}": value for name, value in measured.means.items()})
         self._trainer.model.train(training)
         # Every process reads before one writes: they must agree on when to stop.
         steps = {} if fresh else self._earlier(state.global_step)
-        steps |= {str(state.global_step): measured}
+        steps |= {str(state.global_step): measured.means | {KL_ROWS: measured.kl_rows}}
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            write_json(self._path, {"metric": "kl_teacher", "steps": steps})
+            rows = {"id": self._meter.ids, "tokens": measured.tokens}
+            write_json(self._path, {"metric": "kl_teacher", "rows": rows, "steps": steps})
         return steps
 
     def _earlier(self, step: int) -> dict[str, Any]:
@@ -219,7 +274,7 @@ class DivergenceCallback(TrainerCallback):
         return {name: value for name, value in steps.items() if int(name) < step}
 
 
-def _without_progress(steps: Mapping[str, Mapping[str, float]]) -> int:
+def _without_progress(steps: Mapping[str, Mapping[str, Any]]) -> int:
     """How many measurements in a row have not been lower than all before."""
     values = [steps[step]["kl_teacher"] for step in sorted(steps, key=int)]
     return len(values) - 1 - values.index(min(values))

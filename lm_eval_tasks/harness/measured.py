@@ -9,10 +9,11 @@ from lm_eval.tasks import TaskManager
 from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.episodes import Episode, Source
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.harness.task import HarnessSource, IclTask
+from lm_eval_tasks.harness.source import HarnessSource
+from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.scoring.named import NamedMetric
-from lm_eval_tasks.scoring.response import NOTHING_SPECIAL
+from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 from lm_eval_tasks.sources.lm_eval_single import LmEvalTask
 from lm_eval_tasks.sources.other_inputs import OtherInputs
@@ -97,6 +98,7 @@ def harness_task(
     k = context.num_fewshot if prompted else 0
     metadata: dict[str, Any] = {
         "data": spec.data,
+        "pool": spec.pool,
         "demonstrations": spec.mode,
         "demonstration_seed": spec.demonstration_seed,
         # The task renders the chat. Given to the engine, it would make lm-eval cut the thinking off, which
@@ -161,8 +163,14 @@ def _rows_task(
     return HarnessTask(member.name, task, TaskManager(include_defaults=False), scored, ("reference",))
 
 
-def judged(source: Source, episode: Episode, reply: str) -> float:
+def judged(source: Source, episode: Episode, reply: str, at: Circumstances = NOTHING_SPECIAL) -> float:
     """The primary score, 0 to 1, of a reply to a training row.
+
+    Args:
+        source: What is asked.
+        episode: The row.
+        reply: The raw reply.
+        at: How it came about.
 
     Raises:
         UserError: the source's scorer cannot judge its training rows, or this one has no label to judge by.
@@ -175,9 +183,9 @@ def judged(source: Source, episode: Episode, reply: str) -> float:
     if isinstance(member, JsonLinesSource):
         if member.metric is not None:
             _check_label(member.name, episode, member.metric)
-        return member.judge(episode, reply).score
+        return member.judge(episode, reply, at).score
     if isinstance(member, BenchmarkSource):
-        found = member.score(member.document(episode), reply, NOTHING_SPECIAL)
+        found = member.score(member.document(episode), reply, at)
         return float(found[member.benchmark.scores[0].name])
     if isinstance(member, LmEvalTask) and member.task.OUTPUT_TYPE == "generate_until":
         return member.judge(episode, reply)

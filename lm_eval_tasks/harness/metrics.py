@@ -5,7 +5,7 @@ first one's standard error, which by itself it computes for plain means only.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,8 +29,16 @@ def with_stderr(values: Metrics, metrics: Mapping[str, Metric]) -> Metrics:
     return values | pooled
 
 
-def aggregations(metrics: Mapping[str, Metric], *, task: str) -> dict[str, Callable[..., Any]]:
-    """The aggregation of every metric and standard error; those of failure rates warn when they are high."""
+def aggregations(
+    metrics: Mapping[str, Metric], *, task: str, always: Collection[str] = ()
+) -> dict[str, Callable[..., Any]]:
+    """The aggregation of every metric and standard error; those of failure rates warn when they are high.
+
+    Args:
+        metrics: The metrics.
+        task: For the warnings.
+        always: Failure rates that warn of a single failure.
+    """
     found: dict[str, Callable[..., Any]] = {}
     for name, metric in metrics.items():
         # The harness knows the standard error of its own `mean`.
@@ -43,7 +51,8 @@ def aggregations(metrics: Mapping[str, Metric], *, task: str) -> dict[str, Calla
     )
     for name in _REMEDIES.keys() & found.keys():
         remedy = _REMEDIES[name].format(completed=completed)
-        found[name] = partial(warn_when_high, name, task, remedy, found[name])
+        limit = 0.0 if name in always else TRUNCATED_WARNING_RATE
+        found[name] = partial(warn_when_high, name, task, remedy, found[name], limit=limit)
     return found
 
 
@@ -54,10 +63,18 @@ def directions(metrics: Mapping[str, Metric]) -> dict[str, bool]:
 
 
 def warn_when_high(
-    name: str, task: str, remedy: str, aggregation: Callable[..., Any], items: Sequence[Any]
+    name: str,
+    task: str,
+    remedy: str,
+    aggregation: Callable[..., Any],
+    items: Sequence[Any],
+    *,
+    limit: float = TRUNCATED_WARNING_RATE,
 ) -> Any:
-    """Aggregate a failure rate; a high one is warned about, with the remedy."""
+    """Aggregate a failure rate; one above `limit` is warned about, with the number and the remedy."""
     rate = aggregation(items)
-    if isinstance(rate, float) and rate > TRUNCATED_WARNING_RATE:
-        logger.warning("%s: %s is %.1f%% of %d answers: %s", task, name, 100 * rate, len(items), remedy)
+    if isinstance(rate, float) and rate > limit:
+        count = sum(bool(item) for item in items)
+        told = "%s: %s is %.1f%% (%d of %d answers): %s"
+        logger.warning(told, task, name, 100 * rate, count, len(items), remedy)
     return rate

@@ -7,8 +7,18 @@ from typing import Any
 
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES, Mode
+from lm_eval_tasks.scoring.thinking_tags import Tags, parse_tags
 
 VIEWS = ("student", "teacher")
+_MEANT = {
+    "data_dir": "data",
+    "dataset": "data",
+    "demos": "demonstrations",
+    "demo_seed": "demonstration_seed",
+    "fewshot_seed": "demonstration_seed",
+    "thinking": "enable_thinking",
+}
+"""What people write for our keys; lm-eval ignores what it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,7 @@ class TaskOptions:
         demonstrations: See `lm_eval_tasks.prompting.demonstrations.Mode`; default: the source's own way.
         demonstration_seed: Seed of their choice.
         enable_thinking: Given to the chat template.
+        think_tags: What stands around the model's reasoning; default: what its tokenizer tells.
         view: `student`: the rows' prompts; `teacher`: their `teacher_prompt`, or privileged text beside them.
 
     Raises:
@@ -33,6 +44,7 @@ class TaskOptions:
     demonstration_seed: int = DEFAULT_SEED
     enable_thinking: bool = False
     view: str = "student"
+    think_tags: Tags | None = None
 
     def __post_init__(self) -> None:
         """Check the values, which come from a command line."""
@@ -62,9 +74,13 @@ class TaskOptions:
         metadata = dict(metadata or {})
         names = [field.name for field in fields(cls)]
         for key in metadata.keys() - set(names):
-            if close := difflib.get_close_matches(str(key), names, n=1, cutoff=0.8):
-                raise UserError(f"metadata: unknown key {key!r}; did you mean {close[0]!r}?")
+            close = difflib.get_close_matches(str(key).casefold(), names, n=1, cutoff=0.8)
+            if meant := _MEANT.get(str(key).casefold()) or next(iter(close), None):
+                raise UserError(f"metadata: unknown key {key!r}; did you mean {meant!r}?")
         template = metadata.get("chat_template_args")
         if isinstance(template, Mapping) and "enable_thinking" in template:
             metadata.setdefault("enable_thinking", template["enable_thinking"])
-        return cls(**{name: metadata[name] for name in names if metadata.get(name) is not None})
+        found = {name: metadata[name] for name in names if metadata.get(name) is not None}
+        if "think_tags" in found:
+            found["think_tags"] = parse_tags(found["think_tags"], "metadata: think_tags")
+        return cls(**found)

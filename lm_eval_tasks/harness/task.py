@@ -5,76 +5,34 @@ come in through the harness's `--metadata` (a JSON object); see `TaskOptions`.
 """
 
 import logging
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import datasets as hf_datasets
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.models.utils import normalize_gen_kwargs
 
-from lm_eval_tasks.episodes import Episode, Message, Source, fingerprint
+from lm_eval_tasks.episodes import QUESTION, Episode, Message, fingerprint
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.metrics import aggregations, directions, with_stderr
+from lm_eval_tasks.harness.mistakes import told_plainly
 from lm_eval_tasks.harness.options import TaskOptions
-from lm_eval_tasks.harness.tokens import CountTokens, is_cut, token_counter
+from lm_eval_tasks.harness.source import HarnessSource
+from lm_eval_tasks.harness.thinking import RunThinking
+from lm_eval_tasks.harness.tokens import CountTokens, context_length, count_cut, is_cut, token_counter
 from lm_eval_tasks.prompting.chat_template import ModelChat
 from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode
-from lm_eval_tasks.prompting.plain_text import PLAIN_TEXT_STOP, to_plain_text
-from lm_eval_tasks.scoring.metrics import Metric, Metrics
+from lm_eval_tasks.prompting.plain_text import ANSWER, PLAIN_TEXT_STOP, plain_answer, to_plain_text
+from lm_eval_tasks.reading import bad_rows_record
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 logger = logging.getLogger(__name__)
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Under the command `lm_eval` a user's mistake ends the run with its message instead of a traceback.
-
-    The harness has no place for such errors. From Python the exception passes as it is.
-    """
-    try:
-        yield
-    except UserError as error:
-        program = Path(sys.argv[0])  # bin/lm_eval, bin/lm-eval, or .../lm_eval/__main__.py
-        if {program.name, program.parent.name}.isdisjoint({"lm_eval", "lm-eval"}):
-            raise
-        raise SystemExit(f"lm_eval: {error}") from None
-
-
-class HarnessSource(Source, Protocol):
-    """A source whose answers are judged here and not by the harness's own metrics.
-
-    Attributes:
-        data: Where its rows are, for the record.
-        pool_data: Where its demonstrations come from, for the record.
-        metrics: Every metric by its name in the results, the primary one first.
-    """
-
-    @property
-    def data(self) -> str:
-        """See the class."""
-
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """See the class."""
-
-    @property
-    def pool_data(self) -> str:
-        """See the class."""
-
-    def document(self, episode: Episode) -> dict[str, Any]:
-        """A row as the harness logs it: `id`, `prompt` and `target` at least."""
-
-    def score(self, doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
-        """One answer's value of every metric; `response` is None where the model gave no text."""
 
 
 class IclTask(ConfigurableTask):
@@ -84,17 +42,19 @@ class IclTask(ConfigurableTask):
     token for token, what is evaluated here.
     """
 
-    @_told_plainly()
+    @told_plainly()
     def __init__(self, config: dict[str, Any]) -> None:
         """Load the rows; `config` is the YAML file's content."""
         self._pickers: dict[int, DemonstrationPicker] = {}
         self._chat: ModelChat | None = None
         self._count_tokens: CountTokens | None = None
+        self._thinking: RunThinking | None = None
         super().__init__(config={key: value for key, value in config.items() if key != "class"})
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Load evaluated rows (`dataset_kwargs` says which) and read the options."""
         self.options = TaskOptions.from_metadata(self.config.metadata)
+        self._check_repeats()
         self.source = self.open(dataset_kwargs or {})
         self._context = self.read_context(dataset_kwargs or {})
         self._mode = cast(Mode, self.options.demonstrations or self.source.demonstration_mode)
@@ -114,6 +74,7 @@ class IclTask(ConfigurableTask):
             "demonstration_seed": self.options.demonstration_seed,
             "enable_thinking": self._thinks,
             "versions": _versions(),
+            **bad_rows_record(self.source.bad_rows),
         }
 
     def open(self, dataset_kwargs: Mapping[str, Any]) -> HarnessSource:
@@ -133,7 +94,7 @@ class IclTask(ConfigurableTask):
     def fewshot_docs(self) -> None:
         """None: `fewshot_context` picks the demonstrations."""
 
-    @_told_plainly()
+    @told_plainly()
     def build_all_requests(
         self,
         *,
@@ -149,12 +110,16 @@ class IclTask(ConfigurableTask):
         self._chat = None
         if apply_chat_template and chat_template is not None:
             self._chat = ModelChat(chat_template, enable_thinking=self._thinks)
-        if self.OUTPUT_TYPE == "generate_until":
-            tokenizer = self._chat.tokenizer if self._chat else None
-            self._count_tokens = token_counter(tokenizer, self.config.metadata)
+        metadata = self.config.metadata
+        self._count_tokens = token_counter(self._chat.tokenizer if self._chat else None, metadata)
+        end_token = self._chat.think_end_token if self._chat else metadata.get("think_end_token")
+        self._thinking = RunThinking(
+            self._chat, tags=self.options.think_tags, end_token=end_token, enable_thinking=self._thinks
+        )
         super().build_all_requests(
             apply_chat_template=apply_chat_template, chat_template=chat_template, **kwargs
         )
+        self._count_cut_prompts()
 
     def fewshot_context(
         self,
@@ -179,19 +144,28 @@ class IclTask(ConfigurableTask):
         episode = self._episodes[doc["id"]]
         prompt = self._prompt(episode, num_fewshot, system_instruction)
         if self._chat:
-            return self._chat.render(prompt, tools=episode.tools)
+            text = self._chat.render(prompt, tools=episode.tools)
+            if self._thinking:
+                self._thinking.saw(text)
+            return text
         if episode.tools:
             raise UserError(
                 f"{self.config.task}: rows with tools need a chat template (--apply_chat_template)."
             )
-        return to_plain_text(prompt)
+        return to_plain_text(prompt, label=episode.label)
+
+    def doc_to_choice(self, doc: Any, doc_to_choice: Any = None) -> Any:
+        """As the harness does; in plain text the prompt has written `Answer:` already."""
+        choices = super().doc_to_choice(doc, doc_to_choice)
+        return choices if self._chat else [plain_answer(choice) for choice in choices]
 
     def construct_requests(self, doc: dict[str, Any], ctx: str, **kwargs: Any) -> Instance | list[Instance]:
-        """As the harness does; without a chat template, a further `Question:` ends the answer."""
+        """As the harness does; in plain text with labelled questions a further one ends the answer."""
         requests = super().construct_requests(doc, ctx, **kwargs)
-        if isinstance(requests, Instance) and not kwargs.get("apply_chat_template"):
+        if isinstance(requests, Instance) and not self._chat and self._episodes[doc["id"]].label == QUESTION:
             generation_kwargs = requests.arguments[1]
-            generation_kwargs["until"] = [*generation_kwargs.get("until", []), PLAIN_TEXT_STOP]
+            until = generation_kwargs.get("until") or []
+            generation_kwargs["until"] = [*([until] if isinstance(until, str) else until), PLAIN_TEXT_STOP]
         return requests
 
     def process_results(self, doc: dict[str, Any], results: list[Any]) -> dict[str, Any]:
@@ -200,15 +174,15 @@ class IclTask(ConfigurableTask):
         if self.OUTPUT_TYPE != "generate_until" or self.config.process_results is not None:
             return dict(super().process_results(doc, results))
         response = results[0] if isinstance(results[0], str) else None
-        circumstances = Circumstances(
-            truncated=self._is_truncated(response),
-            opens_thinking=self._chat is not None and self._chat.opens_thinking,
-        )
-        return with_stderr(self.source.score(doc, response, circumstances), self.source.metrics)
+        at = self._circumstances(self._is_truncated(response))
+        return with_stderr(self.source.score(doc, response, at), self.source.metrics)
 
     def aggregation(self) -> dict[str, Callable[..., Any]]:
         """The aggregation of every metric; those of failure rates warn when they are high."""
-        return {**super().aggregation(), **aggregations(self.source.metrics, task=self.config.task)}
+        # Where the harness strips reasoning, what it left unstripped does not show in the texts.
+        always = ["unclosed_think"] if self._thinking and self._thinking.stripped else []
+        found = aggregations(self.source.metrics, task=self.config.task, always=always)
+        return {**super().aggregation(), **found}
 
     def higher_is_better(self) -> dict[str, bool]:
         """The direction of every metric."""
@@ -223,6 +197,26 @@ class IclTask(ConfigurableTask):
             prompt = self.source.show(episode, shown, system=system)
         assert not isinstance(prompt, str)
         return prompt
+
+    def _circumstances(self, truncated: bool | None) -> Circumstances:
+        begun = "" if self._chat else ANSWER
+        if self._thinking is None:  # answers of another run
+            return Circumstances(truncated=truncated, begun=begun)
+        return self._thinking.circumstances(truncated, begun=begun)
+
+    def _check_repeats(self) -> None:
+        if self.config.repeats not in (None, 1) and self.config.process_results is None:
+            raise UserError(
+                f"{self.config.task}: repeats is {self.config.repeats!r}, but here one answer a question is "
+                "judged. Leave it out; for several samples run several times, each with another --seed."
+            )
+
+    def _count_cut_prompts(self) -> None:
+        metadata = self.config.metadata
+        context = self._chat.context if self._chat else context_length(metadata)
+        if self._count_tokens is not None and context is not None:
+            found = count_cut(self.instances, self._count_tokens, context, task=self.config.task)
+            metadata["prompts_cut"] = found
 
     def _check_view(self, episodes: Iterable[Episode]) -> None:
         if self.options.view == "student" or self._context.privileged:
@@ -254,7 +248,7 @@ class IclTask(ConfigurableTask):
             self.config.metadata |= {
                 "pool_source": self.source.pool_data,
                 "pool_fingerprint": fingerprint(pool),
-            }
+            } | bad_rows_record(self.source.bad_rows)
         return self._pickers[k]
 
 

@@ -18,8 +18,6 @@ from lm_eval_tasks.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-OPEN_THINK = "<think>"
-
 
 def render_chat(
     tokenizer: Any, messages: Sequence[Message], *, enable_thinking: bool, **template: Any
@@ -73,7 +71,8 @@ class ModelChat:
 
     Attributes:
         tokenizer: The model's tokenizer; None where a server holds it.
-        opens_thinking: Whether the last rendered prompt ends inside an opened `<think>`.
+        think_end_token: Where the harness cuts the model's reasoning off; None: it does not.
+        context: Tokens that the model reads, answer included; None where that is unknown.
     """
 
     def __init__(self, apply_chat_template: Callable[..., Any], *, enable_thinking: bool) -> None:
@@ -81,7 +80,8 @@ class ModelChat:
         model = getattr(apply_chat_template, "__self__", None)
         tokenizer = getattr(model, "tokenizer", None)
         self.tokenizer = tokenizer if hasattr(tokenizer, "apply_chat_template") else None
-        self.opens_thinking = False
+        self.think_end_token = getattr(model, "think_end_token", None)
+        self.context: int | None = getattr(model, "max_length", None)
         self._apply = apply_chat_template
         self._enable_thinking = enable_thinking
         # vLLM's wrapper resolves the template itself; both wrappers keep the user's arguments.
@@ -117,11 +117,4 @@ class ModelChat:
                 )
             return self._apply(list(messages), add_generation_prompt=True)
         template = self._template | ({"tools": [dict(tool) for tool in tools]} if tools else {})
-        text = render_chat(self.tokenizer, messages, enable_thinking=self._enable_thinking, **template)
-        opens = text.rstrip().endswith(OPEN_THINK)
-        if opens and not self.opens_thinking and not self._enable_thinking:
-            logger.warning(
-                "the chat template opens <think> although enable_thinking is false: it cannot be off"
-            )
-        self.opens_thinking = opens
-        return text
+        return render_chat(self.tokenizer, messages, enable_thinking=self._enable_thinking, **template)

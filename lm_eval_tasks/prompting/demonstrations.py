@@ -106,9 +106,12 @@ class DemonstrationPicker:
 
 
 def without_overlap(pool: Sequence[Episode], evaluated: Iterable[Episode]) -> tuple[list[Episode], int]:
-    """The rows of `pool` whose question is not among `evaluated`, and how many were dropped."""
-    questions = {_asked(episode) for episode in evaluated}
-    kept = [episode for episode in pool if _asked(episode) not in questions]
+    """The rows of `pool` whose question is not among `evaluated`, and how many were dropped.
+
+    With other options or another answer format it is the same question.
+    """
+    questions = {same_question(episode.question) for episode in evaluated}
+    kept = [episode for episode in pool if same_question(episode.question) not in questions]
     return kept, len(pool) - len(kept)
 
 

@@ -1,6 +1,7 @@
 """Lines scored in chunks, by one process or several, in constant memory and in order."""
 
 import itertools
+import logging
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scorefile.judging import Judge, Judged
 from lm_eval_tasks.scorefile.records import is_repeat, parse_line, read_records
+
+logger = logging.getLogger(__name__)
 
 CHUNK_LINES = 200
 _AHEAD = 2
@@ -99,7 +102,10 @@ def _score_line(line: Line, judge: Judge, job: Job) -> Scored:
         if is_repeat(row, job.first_filter):
             return Scored(line.number, line.row, line.size, (), None)
         judged = tuple(judge.judge(record) for record in read_records(row))
-    except UserError as error:
-        message = f"row {line.row} (line {line.number}): {error}"
+    except Exception as error:  # whatever one row does to a scorer
+        reason = str(error) if isinstance(error, UserError) else f"breaks the scorer ({error!r:.200})."
+        if not isinstance(error, UserError):
+            logger.error("row %d (line %d)", line.row, line.number, exc_info=True)
+        message = f"row {line.row} (line {line.number}): {reason}"
         return Scored(line.number, line.row, line.size, (judge.failed(message),), message)
     return Scored(line.number, line.row, line.size, judged, None)

@@ -8,7 +8,6 @@ from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scorefile.records import Record
 from lm_eval_tasks.scoring.answers import AnswerVerdict
 from lm_eval_tasks.scoring.diagnostics import Flags, flag
-from lm_eval_tasks.scoring.thinking import split_thinking
 
 TIMEOUTS = "verification_timeouts"
 
@@ -70,32 +69,30 @@ class AnswerJudge:
 
     def __init__(
         self,
-        score: Callable[..., AnswerVerdict] | None = None,
+        judge: Callable[..., AnswerVerdict],
         *,
-        judged: Callable[[Record, str], AnswerVerdict] | None = None,
+        more: Callable[[Record], tuple[Any, ...]] = lambda record: (),
         metrics: tuple[str, ...] = ("strict_acc", "flexible_acc"),
         timed: bool = False,
     ) -> None:
-        """Judge by one of two functions.
+        """Judge by one function.
 
         Args:
-            score: `score(response, target, opened_in_prompt=...)`.
-            judged: `judged(record, target)`, where the record has more to say.
+            judge: `judge(answer, target, *more)`; the answer is the response without its reasoning.
+            more: Its further arguments.
             metrics: The order of the two accuracies.
             timed: Whether a verdict may hit a time limit.
         """
-        if (score is None) == (judged is None):
-            raise TypeError("give score or judged")
         self.metrics = metrics
-        self._score, self._judged, self._timed = score, judged, timed
+        self._judge, self._more, self._timed = judge, more, timed
 
     def judge(self, record: Record) -> Judged:
         """See `Judge`."""
         target = record.fields.get("target")
         if not isinstance(target, str):
             raise UserError(f"field 'target' must be text, not {target!r:.60}.")
-        verdict = self._verdict(record, target)
-        thinking = split_thinking(record.response, opened_in_prompt=record.opened_in_prompt)
+        thinking = record.thinking
+        verdict = self._judge(thinking.answer, target, *self._more(record))
         return Judged(
             {"strict": verdict.strict, "flexible": verdict.flexible, "answer": verdict.answer, "error": None},
             {"strict_acc": (verdict.strict, 1), "flexible_acc": (verdict.flexible, 1)},
@@ -120,12 +117,6 @@ class AnswerJudge:
     def summarise(self, metrics: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
         """See `Judge`."""
         return {}
-
-    def _verdict(self, record: Record, target: str) -> AnswerVerdict:
-        if self._judged is not None:
-            return self._judged(record, target)
-        assert self._score is not None  # one of the two, see __init__
-        return self._score(record.response, target, opened_in_prompt=record.opened_in_prompt)
 
     def _counts(self, timed_out: bool) -> dict[str, int]:
         return {TIMEOUTS: int(timed_out)} if self._timed else {}

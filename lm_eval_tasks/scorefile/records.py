@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.scoring.thinking import OPENING
+from lm_eval_tasks.prompting.plain_text import ANSWER
+from lm_eval_tasks.scoring.thinking import Thinking, opened_by, split_thinking
+from lm_eval_tasks.scoring.thinking_tags import KNOWN_TAGS, Tags, parse_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,12 @@ class Record:
         response: The raw text.
         fields: The row's other fields; for lm-eval's samples those of its `doc`, with `target`.
         cluster: What names the question it answers, where the row says so.
-        opened_in_prompt: Whether the prompt ended with `<think>`.
+        opened_in_prompt: Whether the prompt ended with an opening tag such as `<think>`.
         truncated: Whether it hit the token limit; None if the row does not say.
         response_tokens: Its length in tokens; None if the row does not say.
+        tags: What stands around its reasoning: the row's `think_tags`, else all known ones.
+        begun: What the prompt has written of the answer already: `Answer:`, where lm-eval logged a prompt in
+            plain text.
     """
 
     response: str
@@ -34,6 +39,13 @@ class Record:
     opened_in_prompt: bool
     truncated: bool | None
     response_tokens: int | None
+    tags: Tags = KNOWN_TAGS
+    begun: str = ""
+
+    @property
+    def thinking(self) -> Thinking:
+        """The response, taken apart."""
+        return split_thinking(self.response, opened_in_prompt=self.opened_in_prompt, tags=self.tags)
 
 
 def parse_line(line: str) -> Mapping[str, Any]:
@@ -60,8 +72,10 @@ def read_records(row: Mapping[str, Any]) -> list[Record]:
     """The row's responses; several where lm-eval asked several times (`repeats`).
 
     Raises:
-        UserError: no response, or one that is not text.
+        UserError: no response, one that is not text, or a field that cannot be used.
     """
+    given = row.get("think_tags")
+    tags = KNOWN_TAGS if given is None else parse_tags(given, "field 'think_tags'")
     if "resps" in row:
         doc = row.get("doc")
         if not isinstance(doc, Mapping):
@@ -70,15 +84,19 @@ def read_records(row: Mapping[str, Any]) -> list[Record]:
         fields = {"target": row.get("target"), **doc}
         identity = row.get("doc_id", doc.get("key", doc.get("id")))
         responses = _sampled(row["resps"])
-        opened = _prompt_opens_thinking(row.get("arguments"))
+        prompt = _logged_prompt(row.get("arguments"))
+        opened = _opens_thinking(row, prompt, tags)
+        begun = ANSWER if prompt.endswith(f"\n\n{ANSWER}") else ""
     else:
         fields = dict(row)
         identity = row.get("key", row.get("id"))
         responses = [_text(row.get("response"), "response")]
-        opened = row.get("opened_in_prompt") is True
+        opened, begun = row.get("opened_in_prompt") is True, ""
     cluster = None if identity is None else str(identity)
     truncated, tokens = _truncated(row), _tokens(row)
-    return [Record(response, fields, cluster, opened, truncated, tokens) for response in responses]
+    return [
+        Record(response, fields, cluster, opened, truncated, tokens, tags, begun) for response in responses
+    ]
 
 
 def _sampled(resps: Any) -> list[str]:
@@ -97,11 +115,20 @@ def _text(value: Any, name: str) -> str:
     return value
 
 
-def _prompt_opens_thinking(arguments: Any) -> bool:
-    """Whether the logged prompt, the first argument of the first request, ends with `<think>`."""
+def _opens_thinking(row: Mapping[str, Any], prompt: str, tags: Tags) -> bool:
+    """What the row says; else whether its prompt ends with an opening tag.
+
+    Our own tasks log whether the thinking ended, which the text does not show where lm-eval has stripped it.
+    """
+    said = row.get("unclosed_think", row.get("opened_in_prompt"))
+    return said if isinstance(said, bool) else opened_by(prompt, tags) is not None
+
+
+def _logged_prompt(arguments: Any) -> str:
+    """The logged prompt, the first argument of the first request; empty where there is none."""
     while isinstance(arguments, list | dict) and arguments:
         arguments = arguments[0] if isinstance(arguments, list) else next(iter(arguments.values()))
-    return isinstance(arguments, str) and arguments.rstrip().endswith(OPENING)
+    return arguments if isinstance(arguments, str) else ""
 
 
 def _truncated(row: Mapping[str, Any]) -> bool | None:

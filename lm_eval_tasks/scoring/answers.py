@@ -7,7 +7,6 @@ from typing import Any
 from lm_eval_tasks.scoring import diagnostics
 from lm_eval_tasks.scoring.metrics import COMMON_METRICS, FAILURE, MEAN, Metric, Metrics
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances, guarded
-from lm_eval_tasks.scoring.thinking import split_thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ ANSWER_METRICS: Mapping[str, Metric] = {
 def answer_metrics(
     doc: Mapping[str, Any],
     response: str | None,
-    score: Callable[..., AnswerVerdict],
+    judge: Callable[..., AnswerVerdict],
     *more: Any,
     at: Circumstances = NOTHING_SPECIAL,
     timed: bool = False,
@@ -54,18 +53,14 @@ def answer_metrics(
     Args:
         doc: The question, with `benchmark`, `id` and `target`.
         response: The raw answer; None where there is no text.
-        score: `score(response, target, *more, opened_in_prompt=...)`.
+        judge: `judge(answer, target, *more)`; the answer is the response without its reasoning.
         more: Its further arguments.
         at: How the answer came about.
         timed: Whether the scorer has a time limit; `timed_out` then says whether it was hit.
     """
-    thought = split_thinking(response or "", opened_in_prompt=at.opens_thinking)
-
-    def judge() -> AnswerVerdict:
-        return score(response, doc["target"], *more, opened_in_prompt=at.opens_thinking)
-
+    thought = at.split(response)
     failed = AnswerVerdict(strict=False, flexible=False, answer=None)
-    verdict, error = guarded(doc, response, judge, failed)
+    verdict, error = guarded(doc, response, lambda: judge(thought.answer, doc["target"], *more), failed)
     metrics = {
         "strict_acc": verdict.strict,
         "flexible_acc": verdict.flexible,

@@ -16,7 +16,7 @@ from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring import matching
 from lm_eval_tasks.scoring.metric_function import MetricFunction, as_score, import_metric
 from lm_eval_tasks.scoring.metric_spec import parse_options
-from lm_eval_tasks.scoring.thinking import split_thinking
+from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances
 
 logger = logging.getLogger(__name__)
 
@@ -59,21 +59,21 @@ class NamedMetric:
         self, reply: str | None, reference: Mapping[str, Any], *, opened_in_prompt: bool = False
     ) -> float:
         """The score of one reply, 0 to 1; see `judge`."""
-        return self.judge(reply, reference, opened_in_prompt=opened_in_prompt).score
+        return self.judge(reply, reference, Circumstances(opens_thinking=opened_in_prompt)).score
 
     def judge(
-        self, reply: str | None, reference: Mapping[str, Any], *, opened_in_prompt: bool = False
+        self, reply: str | None, reference: Mapping[str, Any], at: Circumstances = NOTHING_SPECIAL
     ) -> Judgement:
         """Judge one reply, and say where that fails.
 
         Args:
             reply: The raw reply; thinking is split off first. None: the model gave none.
             reference: The row's reference: `target`, `choices` and whatever else the row holds.
-            opened_in_prompt: Whether the prompt ended inside an opened `<think>`.
+            at: How the reply came about.
         """
         if reply is None:
             return Judgement(0.0, "the model gave no text")
-        answer = split_thinking(reply, opened_in_prompt=opened_in_prompt).answer
+        answer = at.split(reply).answer
         if not answer.strip():
             return Judgement(0.0)
         try:

@@ -3,17 +3,21 @@
 import re
 from decimal import Decimal
 
+_CURRENCY = r"(?:\\?(?:US|CA|AU|NZ|HK|[ACS])?\\?[$€£¥₹]|\b(?:Rs\.?|USD|EUR|GBP|INR))"
+
 # A minus sign belongs to the number unless it stands between two operands, as in "10-5".
 NUMBER = re.compile(
-    r"""
-    (?P<sign>(?<![\w)\]}%.])[-\u2212])?               # hyphen or unicode minus; "- 5" is a list item
-    (?:\\?[$€£¥₹]\s?(?P<inner_sign>[-\u2212])?)?     # a currency sign, LaTeX-escaped or not
+    rf"""
+    (?P<sign>(?<![\w)\]}}%.])[\u2212\u2013-])?   # hyphen, minus sign, en dash; "- 5" is a list item
+    (?:{_CURRENCY}\s?(?P<inner_sign>[\u2212\u2013-])?)?
     (?P<digits>
-        \d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?!\d)(?:\.\d+)?   # 1,234.5; LaTeX: 1{,}234 and 1\,234
+        # 1,234.5; LaTeX: 1{{,}}234 and 1\,234; 1'234; 1 234 with any kind of space; one kind a number.
+        \d{{1,3}}(?P<comma>,|\{{,\}}|\\,|['\u2019\u00a0\u2009\u202f\ ])\d{{3}}(?:(?P=comma)\d{{3}})*(?!\d)
+        (?:\.\d+)?
       | \d+(?:\.\d+)?
       | (?<![\w.])\.\d+
     )
-    (?P<exponent>[eE][+-]?\d{1,4}(?!\w))?
+    (?P<exponent>[eE][+-]?\d{{1,4}}(?!\w))?
     """,
     re.VERBOSE,
 )

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from lm_eval_tasks.scoring.thinking import Thinking, split_thinking
+from lm_eval_tasks.scoring.thinking_tags import KNOWN_TAGS, Tags
+
 logger = logging.getLogger(__name__)
 
 Verdict = TypeVar("Verdict")
@@ -16,11 +19,19 @@ class Circumstances:
 
     Attributes:
         truncated: Whether the answer was cut at the token limit; None where that is unknown.
-        opens_thinking: Whether the prompt ended inside an opened `<think>`.
+        opens_thinking: Whether the prompt ended inside opened reasoning.
+        tags: What stands around the model's reasoning.
+        begun: What the prompt has written of the answer already, such as `Answer:` in plain text.
     """
 
     truncated: bool | None = None
     opens_thinking: bool = False
+    tags: Tags = KNOWN_TAGS
+    begun: str = ""
+
+    def split(self, response: str | None) -> Thinking:
+        """The response, None where there is no text, taken apart."""
+        return split_thinking(response or "", opened_in_prompt=self.opens_thinking, tags=self.tags)
 
 
 NOTHING_SPECIAL = Circumstances()

@@ -10,9 +10,10 @@ from lm_eval_tasks.benchmarks import get_benchmark
 from lm_eval_tasks.benchmarks.definition import Role
 from lm_eval_tasks.episodes import Episode, Prompt
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import BadRow
 from lm_eval_tasks.prompting.demonstrations import Mode, without_overlap
 from lm_eval_tasks.prompting.render import build_messages
-from lm_eval_tasks.reading import Split, local_file, read_rows, resolve_source
+from lm_eval_tasks.reading import Split, local_file, read_rows, report_bad_rows, resolve_source
 from lm_eval_tasks.scoring.metrics import Metric, Metrics
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.pooled import PooledTask
@@ -30,6 +31,7 @@ class BenchmarkSource(PooledTask):
         data: Where its rows are: `hub`, `sample` or a folder.
         metrics: See `Benchmark`.
         demonstration_mode: The same for all rows.
+        bad_rows: The rows that cannot be used, of all splits that were read so far; they are left out.
     """
 
     def __init__(self, name: str, data: str | None = None, pool: str | None = None) -> None:
@@ -49,13 +51,14 @@ class BenchmarkSource(PooledTask):
         self.data = resolve_source(data)
         self.metrics: Mapping[str, Metric] = self.benchmark.metrics
         self.demonstration_mode: Mode = "fixed"
+        self.bad_rows: list[BadRow] = []
         self._pool = pool
 
     def train(self) -> list[Episode]:
         """See `Source`.
 
         Raises:
-            UserError: source not reachable, a malformed row, or one without an answer.
+            UserError: source not reachable, or no usable row.
         """
         return without_overlap(self.all_train, self.evaluation())[0]
 
@@ -63,7 +66,7 @@ class BenchmarkSource(PooledTask):
         """See `Source`.
 
         Raises:
-            UserError: source not reachable, or a malformed row.
+            UserError: source not reachable, or no usable row.
         """
         return list(self._evaluation)
 
@@ -102,27 +105,30 @@ class BenchmarkSource(PooledTask):
     @cached_property
     def all_train(self) -> list[Episode]:
         """The training split with the rows that are evaluated, if it has any."""
-        return self._answered(self.data)
+        return self._parse("train", self.data)
 
     @cached_property
     def whole_pool(self) -> list[Episode]:
         """The rows of the pool with those that are evaluated, if it has any."""
-        return self.all_train if self.pool_data == self.data else self._answered(self.pool_data)
+        return self.all_train if self.pool_data == self.data else self._parse("train", self.pool_data)
 
     @cached_property
     def pool_data(self) -> str:
-        """Where demonstrations come from.
+        """Where demonstrations come from; a folder that holds an evaluation set alone has none to lend.
 
-        A local folder may lack a training file (a copy of an evaluation set often does). The embedded sample
-        then lends the demonstrations, with a warning.
+        Raises:
+            UserError: there is no training file, and no other place is named.
         """
-        path = local_file(self.name, self.benchmark.train, self.data)
         if self._pool:
             return self._pool
-        if path is None or path.is_file() or self.data == "sample":
+        path = local_file(self.name, self.benchmark.train, self.data)
+        if path is None or path.is_file():
             return self.data
-        logger.warning("%s is missing: demonstrations for %s come from the embedded sample.", path, self.name)
-        return "sample"
+        raise UserError(
+            f"{self.name}: {path} does not exist, and demonstrations come from it. Put the training split "
+            "there, or name another place as 'pool' (--pool sample; with lm_eval, "
+            """--metadata '{"pool": "sample"}'): hub, sample or a folder."""
+        )
 
     def files(self) -> list[Path]:
         """The files that hold its rows, those that exist; none for the hub."""
@@ -134,32 +140,37 @@ class BenchmarkSource(PooledTask):
         """The rows of a split as they stand in the data.
 
         Raises:
-            UserError: source not reachable, or a line that is not a JSON object.
+            UserError: source not reachable.
         """
-        return [row for _, row in read_rows(self.name, self._split(role), self.data)]
+        return [row for _, row in read_rows(self.name, self._split(role), self.data, bad=[])]
 
     @cached_property
     def _evaluation(self) -> list[Episode]:
         return self._parse("evaluation", self.data)
 
-    def _answered(self, data: str) -> list[Episode]:
-        episodes = self._parse("train", data)
-        for episode in episodes:
-            if episode.completion is None:
-                raise UserError(
-                    f"{self.name} {episode.id}: a training row needs an answer, and this has none."
-                )
+    def _parse(self, role: Role, data: str) -> list[Episode]:
+        """The rows of a split; those that cannot be used are recorded, counted and left out."""
+        bad: list[BadRow] = []
+        episodes = []
+        for index, (where, row) in enumerate(read_rows(self.name, self._split(role), data, bad)):
+            if role == "train" and not self.benchmark.usable(row):
+                continue
+            try:
+                episodes.append(self._episode(role, row, str(index), where))
+            except UserError as error:
+                bad.append(BadRow(where, str(error).removeprefix(f"{where}: ")))
+        if not episodes:
+            first = f"; the first problem is {bad[0].where}: {bad[0].problem}" if bad else "."
+            raise UserError(f"{self.name}: the {role} split of source {data!r} has no usable row{first}")
+        report_bad_rows(f"{self.name} {role}", bad, len(episodes) + len(bad))
+        self.bad_rows += bad
         return episodes
 
-    def _parse(self, role: Role, data: str) -> list[Episode]:
-        rows = enumerate(read_rows(self.name, self._split(role), data))
-        parse, usable = self.benchmark.parse, self.benchmark.usable
-        episodes = [
-            parse(row, str(index), where) for index, (where, row) in rows if role != "train" or usable(row)
-        ]
-        if not episodes:
-            raise UserError(f"{self.name}: the {role} split of source {data!r} has no usable row.")
-        return episodes
+    def _episode(self, role: Role, row: Mapping[str, Any], id: str, where: str) -> Episode:
+        episode = self.benchmark.parse(row, id, where)
+        if role == "train" and episode.completion is None:
+            raise UserError(f"{where}: a training row needs an answer, and this has none.")
+        return episode
 
     def _split(self, role: Role) -> Split:
         return self.benchmark.train if role == "train" else self.benchmark.evaluation

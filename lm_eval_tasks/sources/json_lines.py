@@ -126,16 +126,11 @@ def _read_tools(path: Path | str) -> tuple[Mapping[str, Any], ...]:
 def _read(path: Path | str, name: str) -> list[Placed]:
     rows: list[Placed] = []
     first: dict[str, str] = {}
-    try:
-        for number, (where, row) in enumerate(read_json_lines(Path(path))):
-            episode = parse_row(row, where, source=name, number=number)
-            if (earlier := first.setdefault(episode.id, where)) != where:
-                raise UserError(f"{where} has the id {episode.id!r} of {earlier}; every row needs its own.")
-            rows.append(Placed(where, episode))
-    except RecursionError:
-        raise UserError(
-            f"{path}, row {len(rows) + 1}, nests too deep to be read. Mend or remove it."
-        ) from None
+    for number, (where, row) in enumerate(read_json_lines(Path(path))):
+        episode = parse_row(row, where, source=name, number=number)
+        if (earlier := first.setdefault(episode.id, where)) != where:
+            raise UserError(f"{where} has the id {episode.id!r} of {earlier}; every row needs its own.")
+        rows.append(Placed(where, episode))
     if not rows:
         raise UserError(f"{path} holds no row; give JSON lines, each an object with a field 'prompt'.")
     return rows

@@ -1,6 +1,5 @@
 """One document of an lm-eval task: prompt, question and answers, all by the task's own methods."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -128,11 +127,6 @@ def told_plainly(task: str, row: str) -> Iterator[None]:
             f"{task}: row {row} cannot be asked ({type(error).__name__}: {error}). Mend the row, or the "
             "templates and functions of the task's YAML."
         ) from error
-
-
-def same_question(text: str) -> str:
-    """What rows are compared by: two that ask the same thing have the same."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _hand_back(messages: list[dict[str, Any]], add_generation_prompt: bool = True) -> list[dict[str, Any]]:

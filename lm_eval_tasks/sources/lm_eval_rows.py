@@ -6,10 +6,11 @@ from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
 
+from lm_eval_tasks.episodes import same_question
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.sources.fixed_sampler import Doc
 from lm_eval_tasks.sources.harness_listing import evaluated_split
-from lm_eval_tasks.sources.lm_eval_docs import DocReader, same_question, told_plainly
+from lm_eval_tasks.sources.lm_eval_docs import DocReader, told_plainly
 from lm_eval_tasks.sources.lm_eval_draws import Draw
 
 

@@ -15,10 +15,10 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
-from lm_eval_tasks.episodes import Episode, Prompt
+from lm_eval_tasks.episodes import Episode, Prompt, same_question
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.sources.fixed_sampler import Doc, FixedSampler, answered, show_answers, tell_question
-from lm_eval_tasks.sources.lm_eval_docs import DocReader, same_question, told_plainly
+from lm_eval_tasks.sources.lm_eval_docs import DocReader, told_plainly
 from lm_eval_tasks.sources.lm_eval_draws import Draw
 from lm_eval_tasks.sources.lm_eval_loading import fresh
 from lm_eval_tasks.sources.lm_eval_metrics import Metric, filters_of, metrics_of

@@ -57,7 +57,7 @@ class OtherInputs:
         self._task = task
         self.name, self.num_fewshot, self.members = task.name, task.num_fewshot, task.members
         self.demonstration_mode = task.demonstration_mode
-        self.data, self.pool_data = str(inputs), getattr(task, "pool_data", None)
+        self.data = str(inputs)
         evaluated = task.evaluation()
         self._own = evaluated[0]
         rows = read_episodes(inputs, task.name)
@@ -73,6 +73,11 @@ class OtherInputs:
             self._placed_row(row, id, turns)
             for row, (id, turns) in zip(kept, self._turns.items(), strict=True)
         ]
+
+    @property
+    def pool_data(self) -> str | None:
+        """See the class."""
+        return getattr(self._task, "pool_data", None)
 
     def train(self) -> list[Episode]:
         """The inputs."""

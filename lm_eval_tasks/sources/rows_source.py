@@ -8,12 +8,12 @@ from typing import Any
 
 from lm_eval_tasks.episodes import Episode, Message, Prompt, prompt_text, turns_of
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.files import BadRow
 from lm_eval_tasks.prompting.demonstrations import Mode
 from lm_eval_tasks.scoring.diagnostics import flag
 from lm_eval_tasks.scoring.metrics import COMMON_METRICS, MEAN, POOLED, Metric, Metrics
 from lm_eval_tasks.scoring.named import Judgement, NamedMetric
-from lm_eval_tasks.scoring.response import Circumstances
-from lm_eval_tasks.scoring.thinking import split_thinking
+from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances
 from lm_eval_tasks.sources.pooled import PooledTask
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class JsonLinesSource(PooledTask):
         pool_data: The demonstrations' file, for the record.
         demonstration_mode: They are shown in their file's order.
         max_new_tokens: Longest answer, where a task file says so.
+        bad_rows: None: a row of one's own that cannot be used is an error.
     """
 
     name: str
@@ -51,6 +52,7 @@ class JsonLinesSource(PooledTask):
     pool_data: str = ""
     demonstration_mode: Mode = "listed"
     max_new_tokens: int | None = None
+    bad_rows: tuple[BadRow, ...] = ()
 
     def train(self) -> list[Episode]:
         """The inputs, labelled or not.
@@ -133,11 +135,10 @@ class JsonLinesSource(PooledTask):
 
     def score(self, doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
         """One answer's value of every metric."""
-        judgement = self.judge(self._row(doc["id"]), response, opened_in_prompt=at.opens_thinking)
+        judgement = self.judge(self._row(doc["id"]), response, at)
         if judgement.error:
             logger.error("%s row %s counts as wrong: %s", self.name, doc["id"], judgement.error)
-        thought = split_thinking(response or "", opened_in_prompt=at.opens_thinking)
-        flags = asdict(flag(response or "", thought, truncated=at.truncated))
+        flags = asdict(flag(response or "", at.split(response), truncated=at.truncated))
         del flags["no_answer"]  # these metrics extract none
         return {
             self.metric_name: judgement.score,
@@ -151,20 +152,20 @@ class JsonLinesSource(PooledTask):
             self._by_id.update({episode.id: episode for episode in self._evaluated})
         return self._by_id[id]
 
-    def judge(self, episode: Episode, reply: str | None, *, opened_in_prompt: bool = False) -> Judgement:
+    def judge(self, episode: Episode, reply: str | None, at: Circumstances = NOTHING_SPECIAL) -> Judgement:
         """Judge a reply to a row.
 
         Args:
             episode: The row.
             reply: The raw reply; None: there is none.
-            opened_in_prompt: Whether the prompt ended inside an opened `<think>`.
+            at: How the reply came about.
 
         Raises:
             UserError: no metric was named.
         """
         if self.metric is None:
             raise UserError(f"{self.name}: no metric was named; give one with --metric.")
-        return self.metric.judge(reply, episode.reference, opened_in_prompt=opened_in_prompt)
+        return self.metric.judge(reply, episode.reference, at)
 
 
 def _apart(prompt: Prompt) -> tuple[str | None, tuple[Message, ...]]:

@@ -21,6 +21,8 @@ class TaskSpec:
             one's own.
         data: Where a benchmark's rows are: `hub`, `sample` or a folder; default: `ICL_DATA_DIR`, else `hub`.
             Other tasks do not read it, so that one value serves several tasks.
+        pool: Where a benchmark's demonstrations come from, in the same words; default: the training split of
+            `data`.
         inputs: JSON lines to learn from in the place of the task's own training rows.
         evaluation: JSON lines that are judged, where the task is a file of rows. Without it, the task's rows
             are judged where `inputs` are learnt from; else a fifth of them is, the others are learnt from.
@@ -37,6 +39,7 @@ class TaskSpec:
 
     task: str
     data: str | None = None
+    pool: str | None = None
     inputs: str | None = None
     evaluation: str | None = None
     metric: str | None = None
@@ -132,7 +135,7 @@ def _open_benchmark(spec: TaskSpec) -> Source:
     from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
     _check_unused(spec, *_OF_ROWS, "train_split")
-    return BenchmarkSource(spec.task, spec.data)
+    return BenchmarkSource(spec.task, spec.data, spec.pool)
 
 
 def _open_lm_eval(spec: TaskSpec, chat: bool) -> Source:

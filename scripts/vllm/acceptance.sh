@@ -24,7 +24,7 @@ MODEL="${MODEL:-$("$DEV_BIN/icl-distill" demo-model)}"
 
 lm_eval() { # TASKS BACKEND OUTPUT FURTHER_MODEL_ARGS FURTHER_OPTIONS
   ICL_DATA_DIR="$DATA" "$BIN/lm_eval" --tasks "$1" --model "$2" --model_args "pretrained=$MODEL,dtype=float32$4" \
-    --apply_chat_template --output_path "$OUT/$3" --log_samples \
+    --apply_chat_template --output_path "$OUT/$3" --log_samples --metadata '{"pool": "sample"}' \
     --limit "$LIMIT" --gen_kwargs "max_gen_toks=$MAX_GEN_TOKS" "${@:5}" 2>&1 | tee "$OUT/$3.log" |
     grep -E "strict_acc|\|acc |\|truncated|truncated is|Error" || true
   test -n "$(find "$OUT/$3" -name 'results_*.json')" || { tail -30 "$OUT/$3.log"; return 1; }

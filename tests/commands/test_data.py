@@ -77,7 +77,7 @@ def test_overlap_goes_on_without_training_rows(tmp_path, capsys):
     write_rows(tmp_path / "gsm8k" / "test.jsonl", ["A question?"])
     assert main(["data", "overlap", "--task", "gsm8k", "--data", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert "rows of the demonstration pool (sample)" in printed and "no training rows to compare" in printed
+    assert "no training rows and no demonstrations to compare" in printed and "train.jsonl" in printed
     assert main(["data", "overlap", "--task", "math", "--data", str(tmp_path)]) == 2
     assert main(["data", "overlap", "--task", "gsm8k", "--data", "sample", "--threshold", "80"]) == 2
     assert "threshold" in capsys.readouterr().err

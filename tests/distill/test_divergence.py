@@ -8,6 +8,7 @@ from peft import LoraConfig, get_peft_model
 from distill.encoding.collator import DistillCollator, predicting
 from distill.encoding.prefixes import prefixes_of
 from distill.evaluation.checkpoints import best_step
+from distill.evaluation.divergence import read_divergence
 from distill.model.output_head import check_head
 from distill.teachers.models import self_teacher
 from distill.training.config import DataArguments
@@ -54,10 +55,15 @@ def test_it_measures_what_it_says(make_model, tokenizer, data, batch_size):
     teacher = self_teacher(model, head, prefixes=prefixes_of(data.held_out))
     meter = DivergenceMeter(data.held_out, DistillCollator.of(tokenizer), teacher, batch_size=batch_size)
     for _ in range(2):
-        measured = meter.measure(model, head, Accelerator(cpu=True))
-        assert tuple(measured) == MEASURED
+        means, kl_rows, tokens = meter.measure(model, head, Accelerator(cpu=True))
+        assert tuple(means) == MEASURED
         for name, value in expected.items():
-            assert measured[name] == pytest.approx(value.item(), rel=1e-4, abs=1e-5), name
+            assert means[name] == pytest.approx(value.item(), rel=1e-4, abs=1e-5), name
+        # One sum per row, in the order in which the rows were given.
+        assert tokens == [len(row["completion_ids"]) for row in data.held_out]
+        own = (few_shot.exp() * (few_shot - student)).sum(-1).split(tokens)
+        assert kl_rows == pytest.approx([row.sum().item() for row in own], rel=1e-4, abs=1e-5)
+        assert meter.ids == [row["id"] for row in data.held_out]
 
 
 def test_the_untrained_student_is_the_zero_shot_teacher(make_model, tokenizer, data):
@@ -65,7 +71,7 @@ def test_the_untrained_student_is_the_zero_shot_teacher(make_model, tokenizer, d
     head = check_head(model)
     teacher = self_teacher(model, head, prefixes=prefixes_of(data.held_out))
     meter = DivergenceMeter(data.held_out, DistillCollator.of(tokenizer), teacher, batch_size=3)
-    measured = meter.measure(model, head, Accelerator(cpu=True))
+    measured = meter.measure(model, head, Accelerator(cpu=True)).means
     assert measured["kl_zero_shot"] == pytest.approx(0, abs=1e-6)
     assert measured["kl_teacher"] > 0.01
 
@@ -111,3 +117,9 @@ def test_training_ends_where_the_divergence_no_longer_falls(make_trainer, data, 
     assert trainer.state.global_step < 9
     steps = json.loads((tmp_path / "divergence.json").read_text())["steps"]
     assert _without_progress(steps) == 2
+    found = read_divergence(tmp_path)
+    assert [name for name, _ in found.rows] == [row["id"] for row in data.held_out]
+    assert found.sums.keys() == found.means.keys()
+    tokens = sum(count for _, count in found.rows)
+    for step, mean in found.means.items():
+        assert sum(found.sums[step]) / tokens == pytest.approx(mean)

@@ -38,14 +38,16 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def save_model(folder: Path, *, seed: int = 0, max_length: int = 4096, chat: bool = True) -> Path:
+def save_model(
+    folder: Path, *, seed: int = 0, max_length: int = 4096, chat: bool = True, hidden_size: int = 32
+) -> Path:
     tokenizer = make_tokenizer()
     if not chat:
         tokenizer.chat_template = None
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
+        hidden_size=hidden_size,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,

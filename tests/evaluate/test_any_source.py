@@ -158,13 +158,13 @@ def test_both_views_of_an_lm_eval_task_are_what_training_reads(thinker, tmp_path
     assert list(found) == [(f"lm_eval:{kind}", "bare", 0), (f"lm_eval:{kind}", "prompted", 2)]
     text = "What comes after {}?" if kind == "choose" else "Q: What comes after {}?\nA:"
     inputs = write(  # of other ids and with a mark, or they would count as evaluated
-        tmp_path / "i.jsonl", [{"prompt": text.format(n) + " !", "completion": "x"} for n in (8, 9, 10)]
+        tmp_path / "i.jsonl", [{"prompt": text.format(n) + " #", "completion": "x"} for n in (8, 9, 10)]
     )
     context = {"system_instruction": "Be brief."}
     tokenizer, learnt = training_rows(thinker, task, inputs, **context)
     for view, (entry, samples) in zip(("bare", "prompted"), found.values(), strict=True):
         ids = "prompt_ids" if view == "bare" else "teacher_prompt_ids"
-        prompts = [tokenizer.decode(learnt[f"inputs/{n}"][ids]).replace(" !", "") for n in range(3)]
+        prompts = [tokenizer.decode(learnt[f"inputs/{n}"][ids]).replace(" #", "") for n in range(3)]
         assert [sample["prompt_sha"] for sample in samples] == [digest_of(prompt) for prompt in prompts]
         assert [sample["prompt_tokens"] for sample in samples] == [
             len(tokenizer(prompt, add_special_tokens=False)["input_ids"]) for prompt in prompts

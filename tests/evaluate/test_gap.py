@@ -128,6 +128,11 @@ def test_an_over_long_prompt_is_named_and_nothing_is_written(tmp_path, capsys):
         (["--num_fewshot", "100000"], "needs a pool of at least 100001 rows"),
         (["--n_samples", "0"], "--n_samples is 0"),
         (["--model_args", "trust_remote_code=True"], "never run here"),
+        (
+            ["--model_args", "max_lenght=64"],
+            "max_lenght=64: neither lm-eval's HFLM nor the model takes it; did",
+        ),
+        (["--model_args", "pretrained=x"], "pretrained is set by the options of the command itself"),
         (["--batch_size", "many"], "--batch_size is 'many'"),
         (["--backend", "vllm"], "vLLM is not installed"),
     ],

@@ -9,10 +9,10 @@ import yaml
 from distill.cli import main
 from distill.evaluation.checkpoints import changes_nothing
 from distill.evaluation.engines import open_engine
+from distill.evaluation.probe import probe
 from distill.evaluation.settings import EvalSettings
-from distill.evaluation.sweep import _probe
 
-from .conftest import save_adapter
+from .conftest import save_adapter, save_model
 
 
 @pytest.fixture
@@ -39,10 +39,14 @@ def responses(output, entry):
 def test_adapters_and_full_weights_are_told_apart_and_each_answers_as_itself(config, runs, tmp_path):
     output = tmp_path / "results.json"
     conditions = ("full", "baseline", "online_v1")
+    for condition, trainer in (("baseline", "SFTTrainer"), ("online_v1", "ICLDistillTrainer")):
+        (runs / condition / "provenance.json").write_text(json.dumps({"trainer": trainer}))
     assert evaluate(config, runs, output, conditions=conditions, steps=("1",)) == 0
     found = entries(output)
     kinds = {condition: found[condition, 1, "gsm8k"]["model"]["kind"] for condition in conditions}
     assert kinds == {"full": "full", "baseline": "adapter", "online_v1": "adapter"}
+    trained = {condition: found[condition, 1, "gsm8k"]["kind"] for condition in conditions}
+    assert trained == {"full": None, "baseline": "sft", "online_v1": "distilled"}
     texts = {tuple(responses(output, entry)) for entry in found.values()}
     fingerprints = {entry["model"]["fingerprint"] for entry in found.values()}
     assert len(texts) == len(fingerprints) == 3
@@ -63,12 +67,12 @@ def test_the_base_is_itself_again_after_an_adapter(tiny, runs):
 
     engine = open_engine(EvalSettings(model=str(tiny)))
     with engine.serve() as lm:
-        before = _probe(lm)
+        before = probe(lm)
     for checkpoint in find_checkpoints(runs, ["baseline"], None)[0]:
         with engine.serve(checkpoint) as lm:
-            assert _probe(lm) != before
+            assert probe(lm) != before
     with engine.serve() as lm:
-        assert _probe(lm) == before
+        assert probe(lm) == before
 
 
 def test_a_missing_step_is_named_and_the_others_are_evaluated(config, runs, tmp_path, capsys):
@@ -105,6 +109,25 @@ def test_an_adapter_that_changes_nothing_is_refused(config, tiny, runs, tmp_path
     assert "idle/checkpoint-1: the adapter changes nothing: every lora_B matrix is zero" in error
     assert "faint/checkpoint-1: the adapter changes nothing: with it" in error
     assert set(entries(output)) == {("baseline", 1, "gsm8k")}
+
+
+def test_an_adapter_of_other_shapes_is_noted_and_the_others_answer_as_alone(config, runs, tmp_path, capsys):
+    """It fails while it is put on the base, which must not carry a part of it on to the next."""
+    save_adapter(save_model(tmp_path / "wide", hidden_size=64), runs / "alien" / "checkpoint-1")
+    output, alone = tmp_path / "results.json", tmp_path / "alone" / "results.json"
+    conditions = ("alien", "baseline")
+    assert evaluate(config, runs, output, conditions=conditions, steps=("1",)) == 2
+    error = capsys.readouterr().err
+    assert f"{runs / 'alien' / 'checkpoint-1'} could not be evaluated (RuntimeError" in error
+    assert evaluate(config, runs, alone, steps=("1",)) == 0
+    key = ("baseline", 1, "gsm8k")
+    assert set(entries(output)) == {key}
+    assert responses(output, entries(output)[key]) == responses(alone, entries(alone)[key])
+    (noted,) = json.loads(output.read_text())["problems"]
+    assert "size mismatch" in noted
+    # What is mended is noted no more.
+    assert evaluate(config, runs, output, steps=("1",)) == 0
+    assert "problems" not in json.loads(output.read_text())
 
 
 class Killed(BaseException):
@@ -194,6 +217,8 @@ def test_bad_input_writes_nothing(config, runs, tmp_path, capsys):
     output = tmp_path / "out" / "results.json"
     assert evaluate(config, tmp_path / "none", output) == 2
     assert "--base_dir" in capsys.readouterr().err
+    assert evaluate(config, runs, output, conditions=("../runs/baseline",)) == 2
+    assert "--conditions: '../runs/baseline' cannot be used" in capsys.readouterr().err
     config.write_text("benchmark: gsm8k\n")
     assert evaluate(config, runs, output) == 2
     assert f"{config}: key 'model_name_or_path' is missing" in capsys.readouterr().err

@@ -47,7 +47,8 @@ def prompts(benchmark, data):
         shown = DemonstrationPicker(rows, k)
         messages = [build_messages(row, shown.pick(row), system="Be brief." if k else None) for row in asked]
         found[f"{k}-shot"] = digest(messages)
-        found[f"{k}-shot plain text"] = digest([to_plain_text(one) for one in messages])
+        texts = [to_plain_text(one, label=row.label) for one, row in zip(messages, asked, strict=True)]
+        found[f"{k}-shot plain text"] = digest(texts)
     found["documents"] = digest([source.document(row) for row in asked])
     return found
 

@@ -99,22 +99,43 @@ def test_ifeval_training_rows_are_the_compliant_ones(tmp_path):
         ("gsm8k", "{oops", "not JSON"),
         ("gsm8k", "[1]", "JSON object"),
         ("math", {"problem": "x?", "solution": "no box"}, "'answer'"),
+        ("math", {"problem": "x?", "solution": "So \\boxed{}."}, "'answer'"),
+        ("math", {"problem": "x?", "answer": " "}, "'answer'"),
+        ("gsm8k", '{"question": ' + "[" * 100_000, "nests too deep"),
+        ("ifeval", {"prompt": "p", "instruction_id_list": [], "kwargs": []}, "'instruction_id_list'"),
+        ("ifeval", {"prompt": "p", "instruction_id_list": [["a"]], "kwargs": [{}]}, "'instruction_id_list'"),
         ("ifeval", {"prompt": "p", "instruction_id_list": ["a"], "kwargs": []}, "0 entries for 1"),
         ("ifeval", {"prompt": "p", "instruction_id_list": "a", "kwargs": []}, "'instruction_id_list'"),
         ("ifeval", {"prompt": "p", "instruction_id_list": ["a"], "kwargs": "{"}, "'kwargs'"),
     ],
 )
-def test_a_malformed_row_is_named(tmp_path, benchmark, row, words):
+def test_a_malformed_row_is_recorded_and_left_out(tmp_path, benchmark, row, words, caplog):
     file = BENCHMARKS[benchmark].evaluation.file
     good = {
         "gsm8k": GSM8K,
         "math": {"problem": "x?", "answer": "1"},
         "ifeval": {"prompt": "p", "instruction_id_list": ["a"], "kwargs": [{}]},
     }[benchmark]
-    data = write_rows(tmp_path, benchmark, file, [good, row])
-    with pytest.raises(UserError) as caught:
-        open_source(benchmark, data=data).evaluation()
-    assert f"{file} line 2" in str(caught.value) and words in str(caught.value)
+    source = open_source(
+        benchmark, data=write_rows(tmp_path, benchmark, file, [good, row, good | {"key": 8}])
+    )
+    assert len(source.evaluation()) == 2
+    (bad,) = source.bad_rows
+    assert bad.where.endswith(f"{file} line 2") and words in bad.problem and "line 2" not in bad.problem
+    assert f"{file} line 2 cannot be used: " in caplog.text
+    assert f"{benchmark} evaluation: 1 of 3 rows cannot be used." in caplog.text
+    alone = open_source(benchmark, data=write_rows(tmp_path / "alone", benchmark, file, [row]))
+    with pytest.raises(UserError, match="no usable row; the first problem is") as caught:
+        alone.evaluation()
+    assert f"{file} line 1" in str(caught.value) and words in str(caught.value)
+
+
+def test_a_training_row_without_an_answer_is_recorded(tmp_path):
+    rows = [{"problem": "x?", "answer": "1"}, {"problem": "y?", "solution": "So $\\boxed 2$."}]
+    write_rows(tmp_path, "math", "test.jsonl", [{"problem": "z?", "answer": "1"}])
+    source = BenchmarkSource("math", write_rows(tmp_path, "math", "train.jsonl", rows))
+    assert [row.reference["target"] for row in source.train()] == ["2"]
+    assert "a training row needs an answer" in source.bad_rows[0].problem
 
 
 def test_a_missing_file_is_named_with_the_remedy(tmp_path):
@@ -145,11 +166,14 @@ def test_the_folder_comes_from_the_environment(monkeypatch, tmp_path):
     assert resolve_source(None) == "hub"
 
 
-def test_a_folder_without_training_rows_borrows_the_sample_and_says_so(tmp_path, caplog):
+def test_a_folder_without_training_rows_lends_no_demonstrations(tmp_path):
     data = write_rows(tmp_path, "gsm8k", "test.jsonl", [GSM8K])
     source = BenchmarkSource("gsm8k", data)
-    assert source.pool_data == "sample" and source.pool() == open_source("gsm8k", data="sample").train()
-    assert "train.jsonl" in caplog.text
+    assert len(source.evaluation()) == 1
+    with pytest.raises(UserError, match=r"train\.jsonl does not exist.*--pool sample"):
+        source.pool()
+    asked = BenchmarkSource("gsm8k", data, pool="sample")
+    assert asked.pool_data == "sample" and asked.pool() == open_source("gsm8k", data="sample").train()
 
 
 def test_an_unreachable_hub_is_one_clear_error(monkeypatch):

@@ -91,7 +91,8 @@ def test_a_short_text_counts_as_a_whole_down_to_eight_words():
     assert compare([f"tell me {eight} please"], [eight]).evaluated["near"] == 1
     seven = "which of these metals melts at first"
     assert not compare([f"tell me {seven} please"], [seven]).pairs
-    assert compare([f"{seven}!"], [seven]).evaluated["near"] == 1
+    assert compare([f"*{seven}*"], [seven]).evaluated["near"] == 1
+    assert compare([f"{seven}!"], [seven]).evaluated["exact"] == 1
 
 
 def test_set_phrases_are_passed_over_and_counted():
@@ -149,7 +150,7 @@ def test_settings_out_of_range_are_named(setting, value):
 
 
 def test_repeats_are_named_and_left_out():
-    texts = ["One plus one?", "Two?", " ONE plus\n one?", "One plus one!"]
+    texts = ["One plus one?", "Is it 1.5?", " ONE, plus\n one!", "Is it 15?"]
     assert find_duplicates([Passage(str(i), text) for i, text in enumerate(texts)]) == [("0", "2")]
     rows = [Episode("x", str(i), text, text, "answer") for i, text in enumerate(texts)]
     kept, dropped = without_repeats(rows)

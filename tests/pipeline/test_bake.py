@@ -102,6 +102,7 @@ def test_a_bake_says_what_it_has_shown(baked):
     assert outcome["baked"]["correct"] > 0 and outcome["metric"] == "exact_match"
     assert outcome["gap_closed"]["value"] == pytest.approx(outcome["baked"]["score"])
     assert outcome["divergence"]["after"] < outcome["divergence"]["before"]
+    assert outcome["divergence"].keys() == {"before", "after", "change_interval"}
     assert outcome["prompt_tokens"]["baked"] < outcome["prompt_tokens"]["prompted"]
     assert outcome["members"] is None
     assert {"gap-eval", "answers-eval", "train-eval", "eval-eval", "report", "all"} == outcome[

@@ -14,8 +14,9 @@ import pytest
 
 from distill.cli import main
 from distill.pipeline.config import load_run_config
-from distill.pipeline.processes import MARK, check_alone, end_all, living
-from distill.pipeline.runner import run_stages, stage_fingerprint, waves
+from distill.pipeline.processes import MARK, alone, end_all, living
+from distill.pipeline.records import stage_prints
+from distill.pipeline.runner import run_stages, waves
 from distill.pipeline.stage import Stage
 from distill.pipeline.stages import build_stages
 from lm_eval_tasks.errors import UserError
@@ -93,7 +94,7 @@ def test_where_a_stage_runs_does_not_make_it_out_of_date(tmp_path):
     there = dataclasses.replace(
         here, devices=(2, 3), placement=("--main_process_port", "1"), env={"CUDA_VISIBLE_DEVICES": "2,3"}
     )
-    assert stage_fingerprint(here, {}) == stage_fingerprint(there, {})
+    assert stage_prints(here, {}) == stage_prints(there, {})
     assert there.argv[:5] == (*here.command[:3], "--main_process_port", "1")
 
 
@@ -155,17 +156,55 @@ run_stages([stage(folder, name, {script!r}, devices=(name,)) for name in ("a", "
     assert living(tmp_path) == []
 
 
+ENTERS = """
+import sys, time
+from pathlib import Path
+from distill.pipeline.processes import alone
+from lm_eval_tasks.errors import UserError
+
+folder, name = Path(sys.argv[1]), sys.argv[2]
+(folder.parent / f"{name}.ready").touch()
+while not (folder.parent / "go").exists():
+    time.sleep(0.001)
+try:
+    with alone(folder):
+        (folder.parent / f"{name}.in").touch()
+        end = time.monotonic() + 60
+        while not (folder.parent / "leave").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+except UserError as error:
+    (folder.parent / "leave").touch()
+    sys.exit(str(error))
+"""
+
+
+def test_of_two_runs_that_begin_at_once_one_is_refused(tmp_path):
+    """Neither has started a process yet that the other could see."""
+    command = [sys.executable, "-c", ENTERS, str(tmp_path / "run")]
+    names = ("one", "other")
+    both = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in names]
+    end = time.monotonic() + SECONDS
+    while not all((tmp_path / f"{name}.ready").exists() for name in names):
+        assert time.monotonic() < end and all(one.poll() is None for one in both)
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    messages = [one.communicate(timeout=SECONDS)[1] for one in both]
+    assert sorted(one.returncode for one in both) == [0, 1] and len(list(tmp_path.glob("*.in"))) == 1
+    assert "another `icl-distill run` into this folder is still at work" in "".join(messages)
+
+
 def test_a_folder_that_another_run_writes_into_is_refused(tmp_path, capsys):
     left = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)"],
         env=os.environ | {MARK: str(tmp_path.resolve())},
     )
     try:
-        with pytest.raises(UserError, match=f"still at work.*kill {left.pid}"):
-            check_alone(tmp_path)
+        with pytest.raises(UserError, match=f"still at work.*kill {left.pid}"), alone(tmp_path):
+            raise AssertionError("two runs at once")
         assert main(["run", str(CONFIGS / "demo_two.yaml"), "--output_dir", str(tmp_path)]) == 2
         assert "still at work" in capsys.readouterr().err and not (tmp_path / "run.yaml").exists()
-        check_alone(tmp_path / "elsewhere")
+        with alone(tmp_path / "elsewhere"):
+            pass
     finally:
         end_all(tmp_path)
     assert not psutil.pid_exists(left.pid)

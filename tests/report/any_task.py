@@ -43,6 +43,7 @@ def entry_of(task, rows, *, units, condition="base", step=None, view="bare", k=0
     entry = {
         "condition": condition,
         "step": step,
+        "kind": "base" if step is None else KINDS[condition],
         "benchmark": task,
         "view": view,
         "num_fewshot": k,
@@ -70,8 +71,6 @@ def entry_of(task, rows, *, units, condition="base", step=None, view="bare", k=0
     }
     if title:
         entry["title"] = title
-    if condition in KINDS:
-        entry["kind"] = KINDS[condition]
     for path, value in changes.items():
         part, _, name = path.partition("__")
         entry[part] = entry[part] | {name: value}

@@ -4,12 +4,15 @@ import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from distill.evaluation.summary import diagnose, summarise
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.harness.measured import Scored
 
+HELD_OUT = [0.5 * (number + (-1) ** number * min(number - 1, 20 - number) / 4) for number in range(1, 21)]
+"""KL of 20 held-out rows of 1 to 20 answer tokens."""
 N = 541
 INSTRUCTIONS = 834
 # Percent of 541 prompts and of 834 instructions, as published.
@@ -20,14 +23,23 @@ STEPS = {
 }
 
 
+def ranks(seed: int, total: int) -> list[int]:
+    """Each row's place from easy to hard for one model: its number, blurred.
+
+    Two models agree on most rows, and each is right on some that the other is not.
+    """
+    blurred = np.arange(total) + np.random.default_rng(seed).normal(0, total / 10, total)
+    return np.argsort(np.argsort(blurred)).tolist()
+
+
 def ifeval_rows(prompts_right: int, instructions_right: int) -> list[dict]:
-    """541 rows, 248 with one instruction and 293 with two; the right prompts come first."""
+    """541 rows, 248 with one instruction and 293 with two; see `ranks`."""
     singles = 2 * N - INSTRUCTIONS
-    spare = instructions_right - prompts_right - max(0, prompts_right - singles)
+    rights = [rank < prompts_right for rank in ranks(prompts_right, N)]
+    sizes = [1 if number < singles else 2 for number in range(N)]
+    spare = instructions_right - sum(size for size, right in zip(sizes, rights, strict=True) if right)
     rows = []
-    for number in range(N):
-        size = 1 if number < singles else 2
-        right = number < prompts_right
+    for number, (size, right) in enumerate(zip(sizes, rights, strict=True)):
         lucky = not right and size == 2 and spare > 0
         spare -= lucky
         verdicts = [True] * size if right else [lucky, *[False] * (size - 1)]
@@ -39,10 +51,11 @@ def ifeval_rows(prompts_right: int, instructions_right: int) -> list[dict]:
 
 
 def answer_rows(right: int, total: int, *, truncated: int = 0) -> list[dict]:
+    """`right` rows of `total`, see `ranks`; those that are cut are the hardest."""
     return [
-        row(number, strict_acc=number < right, flexible_acc=number < right, no_answer=False,
-            truncated=number >= total - truncated)
-        for number in range(total)
+        row(number, strict_acc=rank < right, flexible_acc=rank < right, no_answer=False,
+            truncated=rank >= total - truncated)
+        for number, rank in enumerate(ranks(right, total))
     ]  # fmt: skip
 
 
@@ -56,6 +69,7 @@ def make_entry(benchmark, rows, *, condition="base", step=None, k=0, **changes):
     entry = {
         "condition": condition,
         "step": step,
+        "kind": {"base": "base", "baseline": "sft"}.get(condition, "distilled"),
         "benchmark": benchmark,
         "num_fewshot": k,
         "metrics": summarise(scored, rows, {}),
@@ -115,6 +129,18 @@ def ifeval_sweep():
     return measured
 
 
+def write_divergence(folder: Path, sums: dict[int, list[float]]) -> None:
+    """As training writes it: by step each row's KL over its answer tokens, of which row n has n."""
+    tokens = list(range(1, len(HELD_OUT) + 1))
+    steps = {
+        str(step): {"kl_teacher": sum(own) / sum(tokens), "kl_teacher_rows": own}
+        for step, own in sums.items()
+    }
+    rows = {"id": [f"h{number}" for number in tokens], "tokens": tokens}
+    content = {"metric": "kl_teacher", "rows": rows, "steps": steps}
+    (folder / "divergence.json").write_text(json.dumps(content))
+
+
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """The seeds' IFEval run, and the GSM8K row of their summary, in folders as a run leaves them."""
@@ -136,6 +162,5 @@ def run_dir(tmp_path: Path) -> Path:
         (out / "checkpoint-1000").mkdir(parents=True)
         log = [{"step": 10, "loss": losses[0]}, {"step": 10, "eval_ce": 1}, {"step": 1000, "loss": losses[1]}]
         (out / "checkpoint-1000" / "trainer_state.json").write_text(json.dumps({"log_history": log}))
-        steps = {"0": {"kl_teacher": 0.5}, "1000": {"kl_teacher": losses[1] / 10}}
-        (out / "divergence.json").write_text(json.dumps({"metric": "kl_teacher", "steps": steps}))
+        write_divergence(out, {0: HELD_OUT, 1000: [losses[1] / 5 * one for one in HELD_OUT]})
     return folder

@@ -13,11 +13,12 @@ from distill.report.html.samples import sample_groups
 from distill.report.labels import subject_name
 from distill.report.leaderboard import leaderboard, result_files
 from distill.report.markdown import Report, compose
-from distill.report.paired_rows import compare_values, share_closed
-from distill.statistics.paired import compare, mcnemar
+from distill.statistics.intervals import score_interval
+from distill.statistics.paired import compare, gap_closed
+from distill.statistics.significance import mcnemar
 
 from .any_task import N, orders, write_any
-from .conftest import answer_rows, make_entry, write
+from .conftest import make_entry, row, write
 from .pages import embedded
 from .test_html import Reader
 from .test_leaderboard import write as write_lm_eval
@@ -57,14 +58,14 @@ def test_the_gap_of_a_prompt_without_demonstrations(text):
     assert "| Condition | Json match | 95% interval |" in own
     assert row_of(own, "0-shot").startswith("| 0-shot | 0.00% (0/60) | [0.0, 6.0] |")
     assert row_of(own, "with the prompt").startswith("| with the prompt | 85.00% (51/60) |")
-    assert row_of(own, "**ICL gap**").startswith("| **ICL gap** | **+85.00%** | [")
+    assert row_of(own, "ICL gap").startswith("| ICL gap | **+85.00%** | [")
 
 
 def test_scores_that_are_no_counts_have_means_and_bootstrapped_gaps(text):
     own = section(text, "## Section 1").split("### f1_task")[1].split("###")[0]
     assert "| Condition | Token f1, strict-match | 95% interval |" in own
     assert re.search(r"\| 2-shot \| \d+\.\d\d% \(n = 60\) \| — \|", own)
-    assert re.search(r"\| \*\*ICL gap \(8-shot\)\*\* \| \*\*\+50\.00%\*\* \| \[50\.0, 50\.0\] \|", own)
+    assert re.search(r"\| ICL gap \(8-shot\) \| \*\*\+50\.00%\*\* \| \[50\.0, 50\.0\] \|", own)
     pairs = section(text, "## Section 4")
     # Every row is higher: the sign test of 60 rows, none the other way; nothing is detectable by design.
     assert re.search(
@@ -92,7 +93,7 @@ def test_the_kind_names_the_baseline(text):
     summary = section(text, "## Section 4")
     assert f"| SFT baseline | Distillation | Gain (Distill{MINUS}SFT) |" in summary
     line = row_of(summary, "Orders to JSON")
-    assert "| with the prompt: 85.00% (51/60)" in line and line.endswith("| **+63.33%** |")
+    assert "| with the prompt: 85.00% (51/60)" in line and line.endswith("| **+63.33%** [50.7, 74.4] |")
     assert "| Orders to JSON | baked step 16 | with the prompt | 94% |" in summary
 
 
@@ -177,12 +178,16 @@ def test_a_lost_or_partial_metric_costs_the_pair_alone(tmp_path):
 
 
 def test_a_gap_of_four_rows_is_not_divided_by(tmp_path):
-    """Four discordant rows of 541, all one way: an interval above 0, and p = 0.125 (defect S2)."""
+    """Four discordant rows of 541, all one way: an interval above 0, and p = 0.125."""
     columns = [[number < right for number in range(541)] for right in (39, 43, 43)]
-    closed = share_closed(*columns)
+    closed = gap_closed(*columns)
     assert closed.gap[0] > 0 and mcnemar(0, 4) == pytest.approx(0.125)
     assert closed.share is None and closed.interval is None
-    rows = [answer_rows(right, 541) for right in (39, 43, 43)]
+    rows = [
+        [row(n, strict_acc=one, flexible_acc=one, no_answer=False, truncated=False)
+         for n, one in enumerate(own)]
+        for own in columns
+    ]  # fmt: skip
     places = [{}, {"k": 4}, {"condition": "v", "step": 1}]
     measured = [(make_entry("gsm8k", r, **place), r) for r, place in zip(rows, places, strict=True)]
     write(tmp_path / "results.json", "checkpoints", measured)
@@ -191,15 +196,15 @@ def test_a_gap_of_four_rows_is_not_divided_by(tmp_path):
 
 def test_values_are_compared_as_what_they_are():
     first, second = [True, False, False, True], [True, True, True, False]
-    assert compare_values(first, second) == compare(first, second)
-    assert compare_values([1.0, 0.0, 0.0, 1.0], second) == compare(first, second)
-    scored = compare_values([0.2, 0.5, 0.5, 1.0], [0.4, 0.5, 0.1, 1.0])
-    assert (scored.only_first, scored.only_second, scored.p, scored.detectable) == (1, 1, 1.0, None)
+    assert compare(first, second).interval == score_interval(4, 1, 2)
+    assert compare([1.0, 0.0, 0.0, 1.0], second) == compare(first, second)
+    scored = compare([0.2, 0.5, 0.5, 1.0], [0.4, 0.5, 0.1, 1.0])
+    assert (scored.only_first, scored.only_second, scored.p, scored.detectable(1)) == (1, 1, 1.0, None)
     assert scored.difference == pytest.approx(-0.05)
-    pooled = compare_values([[True, False], [True]], [[True, True], [True]])
+    pooled = compare([[True, False], [True]], [[True, True], [True]])
     assert pooled.difference == pytest.approx(1 / 3) and (pooled.only_first, pooled.only_second) == (0, 1)
     with pytest.raises(ValueError, match="paired rows"):
-        compare_values([0.5], [0.5, 0.2])
+        compare([0.5], [0.5, 0.2])
 
 
 def test_two_tasks_with_one_title_are_told_apart(tmp_path):
@@ -221,13 +226,13 @@ def test_old_files_have_views_of_their_own():
 
 def test_a_leaderboard_pairs_scores_that_are_no_verdicts(tmp_path):
     shared = {"task": "summary", "metric": "f1"}
-    write_lm_eval(tmp_path, [0.2, 0.5, 0.5, 0.25, 0.0, 0.5], **shared)
-    write_lm_eval(tmp_path, [0.4, 0.5, 0.6, 0.5, 0.1, 0.9], name="b", **shared)
+    write_lm_eval(tmp_path, [0.2, 0.5, 0.5, 0.25, 0.0, 0.5] * 2, **shared)
+    write_lm_eval(tmp_path, [0.4, 0.5, 0.6, 0.5, 0.1, 0.9] * 2, name="b", **shared)
     write_lm_eval(tmp_path, [4.0, 5.5, 6.1], task="likelihood", metric="perplexity")
     write_lm_eval(tmp_path, [3.0, 4.5, 5.1], task="likelihood", metric="perplexity", name="b")
     (line,) = leaderboard(result_files([tmp_path]))["comparisons"]
-    assert (line["task"], line["metric"], line["n"]) == ("summary", "f1", 6)
-    assert (line["only_first"], line["only_second"], line["detectable"]) == (0, 5, None)
-    assert line["p"] == line["p_holm"] == pytest.approx(2 / 2**5)
+    assert (line["task"], line["metric"], line["n"]) == ("summary", "f1", 12)
+    assert (line["only_first"], line["only_second"], line["detectable"]) == (0, 10, None)
+    assert line["p"] == line["p_holm"] == pytest.approx(2 / 2**10)
     assert line["difference"] == pytest.approx(1.05 / 6)
     assert line["interval"][0] < 1.05 / 6 < line["interval"][1]

@@ -1,13 +1,14 @@
 """The leaderboard's intervals, pairs and warnings, on files as lm_eval writes them."""
 
 import json
-import math
 
 import pytest
 from scipy.stats import binom, binomtest
 
 from distill.cli import main
 from distill.report.leaderboard import leaderboard, result_files
+from distill.statistics.intervals import score_interval
+from distill.statistics.significance import minimum_detectable_effect
 from lm_eval_tasks.errors import UserError
 
 ASKED = {"demonstrations": "fixed", "demonstration_seed": 42, "data_fingerprint": "d"}
@@ -118,8 +119,7 @@ def test_models_are_paired_row_by_row(tmp_path):
     assert (line["metric"], line["n"], line["only_first"], line["only_second"]) == ("strict_acc", 100, 8, 20)
     assert line["difference"] == pytest.approx(0.12)
     assert line["p"] == line["p_holm"] == pytest.approx(2 * binom.cdf(8, 28, 0.5))
-    stderr = math.sqrt((28 / 100 - 0.12**2) / 100)
-    assert line["interval"] == pytest.approx((0.12 - 1.96 * stderr, 0.12 + 1.96 * stderr), abs=0.012)
+    assert line["interval"] == pytest.approx(score_interval(100, 8, 20))
     assert line["differs"] == []
 
 
@@ -140,6 +140,9 @@ def test_p_values_are_adjusted_for_all_pairs(tmp_path):
     p, adjusted = (
         {line["first"][4] + line["second"][4]: line[name] for line in lines} for name in ("p", "p_holm")
     )
+    for line in lines:
+        share = (line["only_first"] + line["only_second"]) / 40
+        assert line["detectable"] == minimum_detectable_effect(40, share, alpha=0.05 / 3)
     assert p == pytest.approx({"ab": 2 * 0.5**4, "ac": 2 * 0.5**20, "bc": 2 * 0.5**16})
     assert adjusted == pytest.approx({"ab": 2 * 0.5**4, "ac": 3 * 2 * 0.5**20, "bc": 2 * 2 * 0.5**16})
 
@@ -208,6 +211,24 @@ def test_other_weights_under_one_name_are_another_model(tmp_path):
     for sha in ("one", "two"):
         write(tmp_path, [True, False], sha=sha)
     assert [model["sha"] for model in board_of(tmp_path)["models"]] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: 3, "is no result file of lm_eval: it has no results, configs"),
+        (lambda found: found | {"configs": 3}, "it has no configs"),
+        (lambda found: found | {"results": {}}, "results.gsm8k_icl_0shot has no metrics"),
+        (lambda found: found | {"results": {"gsm8k_icl_0shot": {"alias": "a"}}}, "has no metrics"),
+        (lambda found: found | {"n-samples": {}}, "n-samples.gsm8k_icl_0shot is missing"),
+    ],
+)
+def test_what_is_no_result_is_named_with_its_file(tmp_path, change, message, capsys):
+    file = write(tmp_path / "runs", [True, False])
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    assert main(["leaderboard", str(file), "--output", str(tmp_path / "board.json")]) == 2
+    error = capsys.readouterr().err
+    assert message in error and str(file) in error and not (tmp_path / "board.json").exists()
 
 
 def test_a_log_cut_short_is_an_error(tmp_path):

@@ -7,7 +7,10 @@ import pytest
 from scipy.stats import t, ttest_1samp
 
 from distill.cli import main
-from distill.statistics.paired import over_seeds
+from distill.report.collect import collect
+from distill.report.html.verdict import cards
+from distill.report.markdown import Report
+from distill.statistics.seeds import over_seeds
 
 from .conftest import answer_rows, make_entry, write
 from .test_report import section, text_of
@@ -94,6 +97,46 @@ def test_the_other_sections_show_the_first_seed_alone(tmp_path):
     assert "| 9 | 52.00% (52/100)" in section(page, "## Section 3")
     assert "50.00% (50/100)" not in section(page, "## Section 3")
     assert "of each result: 43.**" in page and "## Warnings" not in page
+
+
+def card_of(tmp_path, **changes):
+    for seed in (42, 43, 44):
+        run_folder(tmp_path, seed, **changes)
+    (card,) = cards(Report("t", collect([tmp_path])))
+    return card
+
+
+def test_the_top_card_shows_the_means_where_there_are_several_seeds(tmp_path):
+    card = card_of(tmp_path)
+    found = {one.subject: one for one in card.standings}
+    assert list(found) == [
+        "base 0-shot",
+        "base 8-shot",
+        "baseline step 9, 3 seeds",
+        "online_v1 step 9, 3 seeds",
+    ]
+    online = found["online_v1 step 9, 3 seeds"]
+    expected = over_seeds([0.60, 0.62, 0.67])
+    assert online.score == pytest.approx(expected.mean)
+    assert (online.low, online.high) == pytest.approx(expected.interval)
+    (finding,) = card.findings
+    assert finding.figures.startswith(
+        "+12.0 points [3.4, 20.6] over 3 seeds; the first alone: +10.0 points ["
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "base", "kind"),
+    [
+        ({42: 80, 43: 81, 44: 82}, 40, "better"),
+        ({42: 80, 43: 81, 44: 20}, 40, "unclear"),  # the first seed alone would claim a gain
+        ({42: 41, 43: 42, 44: 41}, 40, "unclear"),  # steady over seeds, and no more than a row or two
+    ],
+)
+def test_a_claim_needs_the_rows_and_the_seeds(tmp_path, right, base, kind):
+    card = card_of(tmp_path, right={"online_v1": right}, base=(base, 95))
+    finding = next(one for one in card.findings if one.words.startswith("online_v1"))
+    assert finding.kind == kind
 
 
 def test_a_single_seed_has_no_section(tmp_path):

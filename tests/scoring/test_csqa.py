@@ -1,6 +1,7 @@
 import pytest
 
 from lm_eval_tasks.benchmarks.csqa import scorer as csqa
+from lm_eval_tasks.benchmarks.csqa.letters import LETTERS
 from lm_eval_tasks.errors import UserError
 
 CHOICES = ["bank", "library", "department store", "mall", "a dog"]
@@ -23,7 +24,7 @@ CASES = [
     ("Answer: A/B (B)", None, None),
     ("Answer: A and C", None, None),
     ("Answer: A dog", None, "E"),
-    ("Answer: a mall", None, None),
+    ("Answer: a mall", None, "D"),
     ("Answer: a bank", "A", "A"),
     ("Answer: library", None, "B"),
     ("Answer: F", None, None),
@@ -53,7 +54,7 @@ CASES = [
 
 @pytest.mark.parametrize(("response", "strict", "flexible"), CASES)
 def test_cases(response, strict, flexible):
-    for letter in csqa.LETTERS:
+    for letter in LETTERS:
         verdict = csqa.score(response, letter, CHOICES)
         assert (verdict.strict, verdict.flexible) == (letter == strict, letter == flexible)
         assert verdict.answer == (strict or flexible)
@@ -62,6 +63,12 @@ def test_cases(response, strict, flexible):
 def test_without_choices_letters_still_count():
     assert csqa.score("Answer: B", "B").strict
     assert csqa.score("library", "B").no_answer
+
+
+def test_an_article_stands_before_a_text_and_not_in_it():
+    choices = ["african continent", "in a jar", "in jar", "human body", "huma body"]
+    for letter, text in zip(LETTERS, choices, strict=True):
+        assert csqa.score(f"The {text}.", letter, choices).flexible
 
 
 @pytest.mark.parametrize("target", ["F", "", "AB", "library"])

@@ -49,7 +49,7 @@ ENDINGS = [
     ("#### 5\nNo, wait.\n#### 18", "18", True, True),
     ("<think>#### 5</think>\n#### 18", "18", True, True),
     ("reasoning 7</think>\n#### 18", "18", True, True),
-    ("#### 18\nThat is for 3 days.", "18", True, False),
+    ("#### 18\nThat is for 3 days.", "18", True, True),
     ("#### 18\n####", "18", True, True),
     ("#### \u0661\u0668", "18", True, True),
     ("#### 19", "18", False, False),

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from lm_eval_tasks.benchmarks.ifeval.scorer import INSTRUCTION_IDS, check
+from lm_eval_tasks.benchmarks.ifeval.scorer import INSTRUCTION_IDS, IFEvalVerdict, check
 from lm_eval_tasks.benchmarks.ifeval.scorer.verdict import loose_variants
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring import json_text
@@ -11,6 +11,17 @@ from lm_eval_tasks.scoring import json_text
 
 def one(response, name, **kwargs):
     return check(response, instruction_id_list=[name], kwargs=[kwargs]).inst_level_strict[0]
+
+
+@pytest.mark.parametrize("ids", [[], [["punctuation:no_comma"]], [None], "punctuation:no_comma", None])
+def test_instructions_that_are_no_list_of_ids(ids):
+    with pytest.raises(UserError, match="'instruction_id_list' must be a list of one or more ids"):
+        check("a", instruction_id_list=ids, kwargs=[{}])
+
+
+def test_nothing_asked_is_nothing_followed():
+    nothing = IFEvalVerdict((), ())
+    assert not nothing.prompt_level_strict and not nothing.prompt_level_loose
 
 
 def test_there_are_25_instruction_types():

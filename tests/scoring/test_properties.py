@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lm_eval_tasks.benchmarks.csqa import scorer as csqa
+from lm_eval_tasks.benchmarks.csqa.letters import LETTERS
 from lm_eval_tasks.benchmarks.gsm8k import scorer as gsm8k
 from lm_eval_tasks.benchmarks.ifeval.scorer import INSTRUCTION_IDS, check
 from lm_eval_tasks.benchmarks.math import scorer as math
@@ -83,8 +84,52 @@ def test_texts_of_100_kilobytes(text):
     assert_quick(text)
 
 
+PIECES = [
+    "Answer: ", "answer - ", "The answer is ", "It must be ", "I'd go with ", "B", "(B)", "<C>", "A", "bank",
+    "the library", "#### ", "####\n", "#### x = ", "#### Answer: ", "18", "-18", "\u201318", "1 080",
+    "2. Compute", " x 3 = ", "$", "US$", "=", "\\boxed{", "}", "\\boxed ", "\\ ", "\\le x \\le ", "[-2,7]",
+    "\u221a3", "ABC", "BAC", " or ", " ", "\n", "\n\n", "Question: ", "A. bank\nB. library\n", "<think>",
+    "</think>", ".", " is the answer", "not ",
+]  # fmt: skip
+ANSWERS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=40)
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(ANSWERS)
+def test_what_is_strictly_right_is_flexibly_right(text):
+    for letter in LETTERS:
+        verdict = csqa.score(text, letter, CHOICES)
+        assert verdict.flexible >= verdict.strict
+    for target in ("18", "-18", "1080", "15", "2"):
+        verdict = gsm8k.score(text, target)
+        assert verdict.flexible >= verdict.strict
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(ANSWERS, st.sampled_from(["18", "ABC", "[-2,7]", "\\sqrt{3}"]))
+def test_what_is_strictly_right_in_math_is_flexibly_right(text, target):
+    for response in (text, f"{text}\n\\boxed{{{target}}}"):
+        verdict = math.score(response, target)
+        assert verdict.flexible >= verdict.strict
+
+
 @pytest.mark.parametrize(
-    "pieces", [(".\n", "x"), (" ",), ("\n",), ("*",), ("[",), ("<<",), ("e.g. ",), ("#",)]
+    "pieces",
+    [
+        (".\n", "x"),
+        (" ",),
+        ("\n",),
+        ("*",),
+        ("[",),
+        ("<<",),
+        ("e.g. ",),
+        ("#",),
+        ("#### 1",),
+        ("\\boxed 1",),
+        ("It is ",),
+        ("a <think> ",),
+        ("Question: x\n",),
+    ],
 )
 def test_texts_crafted_against_regular_expressions(pieces):
     assert_quick(repeated(pieces))

@@ -148,7 +148,7 @@ class TestBadInput:
             read({"prompt": "a"}, {"prompt": "b", "id": 0})
 
     def test_a_row_nested_too_deep(self, read):
-        with pytest.raises(UserError, match="row 2, nests too deep"):
+        with pytest.raises(UserError, match="line 2 nests too deep"):
             read({"prompt": "a"}, '{"prompt": ' + "[" * 100_000 + "]" * 100_000 + "}")
 
     def test_an_empty_and_a_missing_file(self, read, tmp_path):

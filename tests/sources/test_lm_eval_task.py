@@ -5,9 +5,8 @@ from lm_eval.api.samplers import ContextSampler
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 
-from lm_eval_tasks.episodes import Episode
+from lm_eval_tasks.episodes import Episode, same_question
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.sources.lm_eval_docs import same_question
 
 from .conftest import CHOOSE, GENERATE, LISTED, SHAPES, render, rows
 

@@ -204,13 +204,12 @@ class TestMistakesEndWithOneParagraph:
         assert message.startswith("lm_eval: cannot load openai/gsm8k from the Hugging Face hub (")
         assert "ICL_DATA_DIR" in message and "'sample'" in message
 
-    def test_a_malformed_row(self, complain, gsm8k_folder, tmp_path):
+    def test_no_row_that_can_be_used(self, complain, gsm8k_folder, tmp_path):
         folder = tmp_path / "data"
         shutil.copytree(gsm8k_folder, folder)
-        with (folder / "gsm8k" / "train.jsonl").open("a") as rows:
-            rows.write('{"question": "One?"}\n')
+        (folder / "gsm8k" / "train.jsonl").write_text('{"question": "One?"}\n')
         message = complain("--tasks", "gsm8k_icl_fewshot", "--limit", "1", ICL_DATA_DIR=str(folder))
-        assert "train.jsonl line 4" in message and "answer" in message
+        assert "no usable row" in message and "train.jsonl line 1" in message and "answer" in message
 
     def test_a_misspelt_metadata_key(self, complain):
         message = complain("--tasks", "gsm8k_icl", "--metadata", '{"dat": "sample"}')

@@ -1,5 +1,6 @@
 """Demonstrations, data and limits chosen on the command line, through the harness's own path."""
 
+import json
 import re
 from pathlib import Path
 
@@ -66,12 +67,40 @@ def test_zero_shows_none_and_says_so(prompts, evaluate, lm):
     assert results["configs"]["gsm8k_icl_fewshot"]["metadata"]["demonstrations"] == "zero"
 
 
-@pytest.mark.parametrize("task", FEWSHOT)
-def test_no_evaluated_question_is_shown(shown, task):
-    questions = [example.question for example in open_source(task.split("_")[0], data="sample").evaluation()]
-    for text in shown(task, metadata={"demonstrations": "per_example"}):
-        assert text.count("<|im_start|>assistant") > 1
-        assert not any(question in text for question in questions)
+def _write(folder, name, split, rows):
+    (folder / name).mkdir(exist_ok=True)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / name / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+
+
+@pytest.mark.parametrize("mode", ["fixed", "per_example"])
+def test_no_evaluated_question_is_shown_however_it_is_written(shown, tmp_path, mode):
+    """The training file holds the evaluated questions again: with a comma more, in capitals, spaced."""
+    asked = [f"How much is {n} and {n}, in all?" for n in range(2, 8)]
+    again = [asked[0].replace(" and", ", and"), asked[1].upper(), asked[2].replace(" ", "  "), asked[3] + "!"]
+    others = [f"How much is {n} and one more?" for n in range(20, 24)]
+    _write(tmp_path, "gsm8k", "test", [{"question": one, "answer": "#### 4"} for one in asked])
+    _write(tmp_path, "gsm8k", "train", [{"question": one, "answer": "#### 4"} for one in again + others])
+    metadata = {"data": str(tmp_path), "demonstrations": mode}
+    for text in shown("gsm8k_icl_fewshot", num_fewshot=3, metadata=metadata):
+        assert text.count("<|im_start|>assistant") == 3
+        assert not any(question in text for question in again)
+        assert sum(question in text for question in others) == 3
+
+
+def test_options_in_another_order_make_no_other_question(shown, tmp_path):
+    rows = open_source("csqa", data="sample").raw_rows("evaluation")[:6]
+    turned = []
+    for row in rows:
+        labels, texts = row["choices"]["label"], row["choices"]["text"]
+        right = labels[(labels.index(row["answerKey"]) - 1) % 5]
+        choices = {"label": labels, "text": [*texts[1:], texts[0]]}
+        turned.append({**row, "id": row["id"][::-1], "choices": choices, "answerKey": right})
+    _write(tmp_path, "csqa", "validation", rows)
+    _write(tmp_path, "csqa", "train", [*turned, *open_source("csqa", data="sample").raw_rows("train")])
+    for text in shown("csqa_icl_fewshot", metadata={"data": str(tmp_path)}):
+        assert text.count("<|im_start|>assistant") == 5
+        assert not any(row["question"] in text for row in rows)
 
 
 def test_num_fewshot_is_the_harness_option(shown):
@@ -140,6 +169,10 @@ class TestWrongOptions:
         [
             ({"demonstrations": "random"}, "'random'; choose from fixed, per_example, shuffled, zero"),
             ({"demonstration": "zero"}, "unknown key 'demonstration'; did you mean 'demonstrations'"),
+            ({"data_dir": "x"}, "unknown key 'data_dir'; did you mean 'data'"),
+            ({"Data": "x"}, "unknown key 'Data'; did you mean 'data'"),
+            ({"demos": "zero"}, "unknown key 'demos'; did you mean 'demonstrations'"),
+            ({"thinking": True}, "unknown key 'thinking'; did you mean 'enable_thinking'"),
             ({"enable_thinking": "yes"}, "enable_thinking is 'yes'; it must be of type bool"),
             ({"demonstration_seed": 1.5}, "demonstration_seed is 1.5; it must be of type int"),
         ],

@@ -66,6 +66,7 @@ class TestOneAnswer:
         [
             ("ifeval", IFEVAL | {"instruction_id_list": ["no:such"], "kwargs": "[{}]"}, "A cat."),
             ("ifeval", IFEVAL, None),
+            ("ifeval", IFEVAL | {"instruction_id_list": [], "kwargs": "[]"}, "A cat."),
             ("gsm8k", {"benchmark": "gsm8k", "id": "3", "target": "none"}, "#### 5"),
             ("csqa", CSQA, None),
         ],

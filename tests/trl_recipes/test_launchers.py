@@ -97,9 +97,14 @@ def test_distillation_leaves_all_that_is_needed_to_use_and_repeat_it(distilled, 
 def test_two_processes_train_as_one_does(distilled, base, overlay, tmp_path):
     text = launch(
         "trl_recipes/distill.py", "--base_config", base, "--config", overlay, "--output_dir", tmp_path,
-        "--per_device_train_batch_size", "2", processes=2,
+        "--per_device_train_batch_size", "2", "--per_device_eval_batch_size", "1", processes=2,
     )  # fmt: skip
     assert "world size 2" in text
+    # Of five held-out rows one process has three, and the other runs one more that counts for nobody.
+    ours, theirs = (json.loads((f / "divergence.json").read_text()) for f in (tmp_path, distilled[0]))
+    assert ours["rows"] == theirs["rows"] and len(ours["rows"]["id"]) == SETTINGS["eval_rows"]
+    for step, found in ours["steps"].items():
+        assert found["kl_teacher_rows"] == pytest.approx(theirs["steps"][step]["kl_teacher_rows"], rel=1e-3)
     one, two = distilled[0] / "checkpoint-4", tmp_path / "checkpoint-4"
     for name in ("loss", "grad_norm", "ce", "divergence", "eval_kl_teacher"):
         assert values(two, name) == pytest.approx(values(one, name), rel=1e-4), name

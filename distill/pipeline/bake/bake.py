@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from distill.pipeline.bake.folder import TASK, check_training, write_folder
-from distill.pipeline.bake.outcome import LEVEL, advantage, build_outcome, read_measured, score_of, view_of
+from distill.pipeline.bake.outcome import advantage, build_outcome, read_measured, score_of, view_of
 from distill.pipeline.bake.plan import Plan, make_plan
 from distill.pipeline.bake.request import BakeRequest
 from distill.pipeline.config import RunConfig
-from distill.pipeline.processes import check_alone
+from distill.pipeline.processes import alone
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
+from distill.statistics.significance import LEVEL
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
@@ -51,7 +52,11 @@ def run_bake(request: BakeRequest) -> dict[str, Any]:
     plan = make_plan(request)
     check_training(plan)
     folder = request.output.resolve()  # so that the stages are the same from any directory
-    check_alone(folder)
+    with alone(folder):
+        return _carry_out(plan, folder)
+
+
+def _carry_out(plan: Plan, folder: Path) -> dict[str, Any]:
     config = write_folder(plan, folder)
     stages = build_stages(config, folder, folder)
     run_stages(stages, folder, until=f"gap-{plan.name}")

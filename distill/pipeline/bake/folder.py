@@ -11,7 +11,7 @@ import yaml
 
 from distill.pipeline.bake import defaults
 from distill.pipeline.bake.plan import Plan
-from distill.pipeline.config import BenchmarkRun, Condition, RunConfig, save_run_config
+from distill.pipeline.config import Answers, BenchmarkRun, Condition, RunConfig, run_config, save_run_config
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_text
 from lm_eval_tasks.harness.measured import ROWS_TOKENS
@@ -44,19 +44,20 @@ def write_folder(plan: Plan, folder: Path) -> RunConfig:
     else:
         write_text(folder / _ACCELERATE, yaml.safe_dump(_one_process(plan.cuda)))
     data = plan.request.data
-    config = RunConfig(
-        model_name_or_path=plan.model,
-        benchmarks={plan.name: run},
-        conditions=_conditions(plan),
-        data=str(Path(data).resolve()) if data and Path(data).is_dir() else data,
-        backend=plan.request.backend or "hf",
-        accelerate_config=_ACCELERATE,
-        n_samples=plan.request.n_samples,
-        batch_size=plan.request.batch_size,
-        dtype=plan.dtype,
-        seed=plan.request.seed,
-        together=True,
-    )
+    keys = {
+        "model_name_or_path": plan.model,
+        "benchmarks": {plan.name: run},
+        "conditions": _conditions(plan),
+        "data": str(Path(data).resolve()) if data and Path(data).is_dir() else data,
+        "backend": plan.request.backend or "hf",
+        "accelerate_config": _ACCELERATE,
+        "n_samples": plan.request.n_samples,
+        "batch_size": plan.request.batch_size,
+        "dtype": plan.dtype,
+        "seed": plan.request.seed,
+        "together": True,
+    }
+    config = run_config(keys, "")
     save_run_config(config, folder)
     return config
 
@@ -112,12 +113,12 @@ def _benchmark(plan: Plan, folder: Path) -> BenchmarkRun:
     )
 
 
-def _answers(plan: Plan) -> dict[str, Any]:
+def _answers(plan: Plan) -> Answers:
     """Options of `icl-distill answers`: gold answers stay, unless several are drawn or they are selected."""
     request = plan.request
     gold = "keep" if request.n_answers == 1 and request.keep == "all" else "rewrite"
-    found = {"n": request.n_answers, "keep": request.keep, "gold": gold, "limit": request.limit}
-    return {name: value for name, value in found.items() if value is not None}
+    found: dict[str, Any] = {"n": request.n_answers, "keep": request.keep, "gold": gold}
+    return Answers(**found, limit=request.limit)
 
 
 def _write_instruction(plan: Plan, folder: Path) -> str | None:

@@ -5,7 +5,8 @@
     sft, baked               fine-tuned on the labels at hand, and baked; both bare
     baked_prompted           the baked model with the prompt
     gap_closed               (baked - base) / (prompted - base): value, interval; null if nothing licenses it
-    divergence               mean KL(prompted model || student) per answer token, before and after
+    divergence               mean KL(prompted model || student) per answer token, before and after; and
+                             change_interval, of after - before over the same held-out rows, null if unknown
     prompt_tokens            tokens that a request reads before its answer, on average
     members, by              the same scores for each task of a group, and by a column of the rows
     seconds                  per stage
@@ -26,13 +27,12 @@ from distill.pipeline.bake.folder import BAKED
 from distill.pipeline.bake.plan import Plan
 from distill.pipeline.config import RunConfig
 from distill.pipeline.training import trained_dir
-from distill.statistics.paired import gap_closed, mcnemar
+from distill.report.divergence_tables import change
+from distill.statistics.paired import compare, gap_closed
 from lm_eval_tasks.errors import UserError
 
 Json = dict[str, Any]
 Rows = Mapping[str, Mapping[str, Any]]
-
-LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +105,21 @@ def closed(base: Sequence[Measured], prompted: Sequence[Measured], baked: Sequen
     if not (base and prompted and baked):
         return None
     columns = [_column(members) for members in (base, prompted, baked)]
-    if any(column.keys() != columns[0].keys() for column in columns):
+    if not columns[0] or any(column.keys() != columns[0].keys() for column in columns):
         return None
     first, second, third = ([column[id] for id in columns[0]] for column in columns)
-    if advantage(base, prompted) >= LEVEL or sum(second) <= sum(first):
-        return None
     found = gap_closed(first, second, third)
-    if found.share is None or found.interval is None:
+    if found.share is None:
         return None
-    return {"value": found.share, "interval": list(found.interval)}
+    return {"value": found.share, "interval": found.interval and list(found.interval)}
 
 
 def advantage(base: Sequence[Measured], prompted: Sequence[Measured]) -> float:
     """P-value of the paired test of the prompt's gain; 1 where the rows do not match."""
     first, second = _column(base), _column(prompted)
-    if first.keys() != second.keys():
+    if not first or first.keys() != second.keys():
         return 1.0
-    better = sum(second[id] > first[id] for id in first)
-    worse = sum(second[id] < first[id] for id in first)
-    # Of scores that are no counts, the sign test: which of the two is higher.
-    return mcnemar(worse, better)
+    return compare(list(first.values()), [second[id] for id in first]).p
 
 
 def prompt_tokens(members: Sequence[Measured]) -> float | None:
@@ -176,8 +171,9 @@ def five_lines(outcome: Mapping[str, Any]) -> str:
     if gap is None:
         closed_line = "Gap closed: not said; the gain of the prompt itself may be chance"
     else:
-        low, high = gap["interval"]
-        closed_line = f"Gap closed: {gap['value']:.0%} [{low:.0%}, {high:.0%}] (95% interval, paired rows)"
+        ends = ", ".join(f"{end:.0%}" for end in gap["interval"] or ())
+        bounds = f"[{ends}] (95% interval, paired rows)" if ends else "(too few rows differ for an interval)"
+        closed_line = f"Gap closed: {gap['value']:.0%} {bounds}"
     tokens = outcome["prompt_tokens"]
     before = tokens["prompted"] if tokens["prompted"] is not None else "?"
     return "\n".join(
@@ -214,12 +210,14 @@ def _best_sft(trained: Sequence[Measured]) -> list[Measured]:
 
 
 def _divergence(trained: Path, step: int) -> Json | None:
-    """Held-out KL(prompted || student) per answer token, before training and at the evaluated step."""
+    """Held-out KL(prompted || student) per answer token before training and at the evaluated step."""
     measured = read_divergence(trained)
-    if not measured:
+    if not measured.means:
         return None
-    before, after = (measured.get(at, {}).get("kl_teacher") for at in (0, step))
-    return {"before": before, "after": after}
+    before, after = (measured.means.get(at) for at in (0, step))
+    known = before is not None and after is not None
+    interval = change(measured, 0, measured, step).interval if known else None
+    return {"before": before, "after": after, "change_interval": interval and list(interval)}
 
 
 def _members(*views: Sequence[Measured]) -> Json | None:

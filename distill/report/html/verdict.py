@@ -1,15 +1,18 @@
 """The page's first answer: for each benchmark the scores side by side, and what may be said of the gain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from distill.report.entries import SFT, kind_of, title_of, truncation_differs
+from distill.evaluation.kinds import SFT
+from distill.report.entries import Entry, kind_of, title_of, truncation_differs
 from distill.report.html.standings import Standing, standing_of
 from distill.report.labels import MINUS, interval, model_name, subject_name
 from distill.report.markdown import Report
 from distill.report.paired import Comparison
 from distill.report.paired_tables import p_value
-
-LEVEL = 0.05
+from distill.statistics.intervals import Interval, excludes_zero
+from distill.statistics.paired import Paired
+from distill.statistics.seeds import SeedMean
+from distill.statistics.significance import LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Card:
 
     Attributes:
         title: The benchmark, and the model where there are several.
-        standings: The base model and each condition's last common step.
+        standings: The base model and each condition's last common step; of several seeds, their means.
         findings: Each condition against the SFT baseline; without one, against the base model.
     """
 
@@ -52,23 +55,37 @@ def cards(report: Report) -> list[Card]:
         for benchmark, group in groups.items():
             lines = [line for line in report.compared[model] if line.benchmark == benchmark]
             rivals = [line for line in lines if _against_sft(line)] or lines
-            shown = [standing_of(entry) for entry in report.side_by_side(group)]
-            found.append(Card(title_of(group[0]) + several, shown, list(map(_finding, rivals))))
+            shown = [_standing(entry, report) for entry in report.side_by_side(group)]
+            findings = [_finding(line, report.seeds.gain(line.first, line.second)) for line in rivals]
+            found.append(Card(title_of(group[0]) + several, shown, findings))
     return found
+
+
+def _standing(entry: Entry, report: Report) -> Standing:
+    """One entry's row; of a checkpoint that several seeds were trained for, their mean and its interval."""
+    alone, mean = standing_of(entry), report.seeds.score(entry)
+    if mean is None:
+        return alone
+    # The bar is of scores, which a t-interval may leave.
+    low, high = (min(1.0, max(0.0, end)) for end in mean.interval)
+    return replace(alone, subject=f"{alone.subject}, {mean.n} seeds", score=mean.mean, low=low, high=high)
 
 
 def _against_sft(line: Comparison) -> bool:
     return line.first["step"] is not None and kind_of(line.first) == SFT
 
 
-def _finding(line: Comparison) -> Finding:
+def _finding(line: Comparison, seeds: SeedMean | None) -> Finding:
+    """What the rows show; where there are several seeds, what those and the rows of the first one show."""
     paired = line.paired
-    low, high = paired.interval
     kind = "unclear"
-    if line.p_holm <= LEVEL and (low > 0 or high < 0):
-        kind = "better" if paired.difference > 0 else "worse"
+    if paired.shown and line.p_holm < LEVEL and (seeds is None or _agrees(seeds, paired)):
+        kind = "better" if paired.better else "worse"
     words = {"better": "beats", "worse": "falls behind", "unclear": "cannot be told from"}[kind]
-    points = f"{100 * paired.difference:+.1f}".replace("-", MINUS)
+    figures = f"{_points(paired.difference, paired.interval)}, adjusted p {_equation(p_value(line.p_holm))}, "
+    figures += f"{paired.n} rows"
+    if seeds:
+        figures = f"{_points(seeds.mean, seeds.interval)} over {seeds.n} seeds; the first alone: {figures}"
     doubt = (
         "The truncated rates differ by more than 5 points."
         if truncation_differs(line.first, line.second)
@@ -77,10 +94,18 @@ def _finding(line: Comparison) -> Finding:
     return Finding(
         kind=kind,
         words=f"{subject_name(line.second)} {words} {subject_name(line.first)}",
-        figures=f"{points} points {interval(paired.interval)}, adjusted p {_equation(p_value(line.p_holm))}, "
-        f"{paired.n} rows",
+        figures=figures,
         doubt=doubt,
     )
+
+
+def _agrees(seeds: SeedMean, paired: Paired) -> bool:
+    """Whether the seeds show a difference to the same side as the rows."""
+    return excludes_zero(seeds.interval) and (seeds.mean > 0) == (paired.difference > 0)
+
+
+def _points(difference: float, bounds: Interval | None) -> str:
+    return f"{100 * difference:+.1f} points ".replace("-", MINUS) + interval(bounds)
 
 
 def _equation(p: str) -> str:

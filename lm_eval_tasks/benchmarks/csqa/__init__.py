@@ -6,30 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval_tasks.benchmarks.csqa import scorer
+from lm_eval_tasks.benchmarks.csqa.letters import LETTERS
 from lm_eval_tasks.benchmarks.csqa.rows import csqa_document, parse_csqa
 from lm_eval_tasks.benchmarks.definition import ANSWER_SCORES, Benchmark
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.reading import Split
 from lm_eval_tasks.scorefile.judging import AnswerJudge, Judge
-from lm_eval_tasks.scorefile.records import Record
-from lm_eval_tasks.scoring.answers import ANSWER_METRICS, AnswerVerdict, answer_metrics
+from lm_eval_tasks.scoring.answers import ANSWER_METRICS, answer_metrics
 from lm_eval_tasks.scoring.metrics import Metrics
 from lm_eval_tasks.scoring.response import Circumstances
 
-_CHOICE = re.compile(rf"^([{scorer.LETTERS}])\. (.*)$", re.MULTILINE)
+_CHOICE = re.compile(rf"^([{LETTERS}])\. (.*)$", re.MULTILINE)
 
 
 def _score(doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
-    return answer_metrics(doc, response, scorer.score, doc["choices"], at=at)
-
-
-def _judged(record: Record, target: str) -> AnswerVerdict:
-    choices = _choices(record.fields.get("choices"))
-    return scorer.score(record.response, target.strip(), choices, opened_in_prompt=record.opened_in_prompt)
+    return answer_metrics(doc, response, scorer.judge, doc["choices"], at.begun, at=at)
 
 
 def _make_judge(data: Path | None) -> Judge:
-    return AnswerJudge(judged=_judged)
+    return AnswerJudge(
+        scorer.judge, more=lambda record: (_choices(record.fields.get("choices")), record.begun)
+    )
 
 
 def _choices(value: Any) -> list[str]:
@@ -44,7 +41,7 @@ def _choices(value: Any) -> list[str]:
 
 def _extract(row: Mapping[str, Any]) -> str | None:
     # The log has the options as the prompt showed them.
-    choices = [text for _, text in _CHOICE.findall(row["question"])][: len(scorer.LETTERS)]
+    choices = [text for _, text in _CHOICE.findall(row["question"])][: len(LETTERS)]
     # A response that never closed its thinking has no answer, whoever opened it.
     opened = bool(row.get("unclosed_think"))
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lm_eval_tasks.benchmarks.csqa.scorer import LETTERS
+from lm_eval_tasks.benchmarks.csqa.letters import LETTERS
 from lm_eval_tasks.benchmarks.definition import document
 from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError

@@ -16,11 +16,11 @@ from lm_eval_tasks.scoring.response import Circumstances
 
 
 def _score(doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
-    return answer_metrics(doc, response, scorer.score, at=at)
+    return answer_metrics(doc, response, scorer.judge, at=at)
 
 
 def _make_judge(data: Path | None) -> Judge:
-    return AnswerJudge(scorer.score)
+    return AnswerJudge(scorer.judge)
 
 
 def _extract(row: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,8 @@
 """GSM8K: the final number, compared as a number.
 
-The prompt asks for a last line `#### <number>`. Strict reads the number after the last `####`; flexible reads
-the last number of the answer.
+The prompt asks for a last line `#### <number>`. Strict reads the number behind the last `####` that has one.
+Flexible reads the same, where there is one; else the number of a line such as `#### Answer: 18`,
+`#### 3 x 6 = 18` or of the line under a bare `####`; else the last number of the answer.
 """
 
 import re
@@ -10,12 +11,28 @@ from decimal import Decimal
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring.answers import AnswerVerdict
 from lm_eval_tasks.scoring.numbers import NUMBER, last_number, to_decimal
+from lm_eval_tasks.scoring.run_on import first_found
 from lm_eval_tasks.scoring.thinking import split_thinking
 
-# "#### 5 * 3 = 15" is a calculation, not the asked form.
-_CALCULATION = re.compile(r"\s*(?:[-+*/=^×÷\u2212]|\\(?:times|cdot|div))\s*[\d$(\\]")  # noqa: RUF001 - a times sign
+# What makes the number after the marker something else: the first operand of a calculation
+# ("#### 5 * 3 = 15"), or the number of a heading ("#### 2. Compute").
+_CALCULATION = re.compile(
+    r"\s*(?:[-+*/=^×÷xX\u2212\u2013]|\\(?:times|cdot|div)|(?:times|plus|minus)\b)\s*[\d$(\\]"  # noqa: RUF001
+    r"|[^(=\n]{1,60}=[^\w\n]{0,9}\d"
+)
+_HEADING = re.compile(r"[*_]{0,2}[.):]\s+[*_]{0,2}[^\W\d_]")
 # White space, emphasis, dollars (LaTeX), boxes and "=" may stand between the marker and the number.
-_MARKED = re.compile(r"####[^\w\n.\u2212-]*(?:\\?boxed\{|\\text\{|\\\(|\\\[)?")
+_MARKED = re.compile(r"####[^\w\n.\u2212\u2013-]*(?:\\?boxed\{|\\text\{|\\\(|\\\[)?")
+# Other forms of the last line, as far as they are looked at.
+_LINE_LENGTH = 200
+_LABEL = re.compile(
+    r"####[^\w\n]*(?:(?:the )?(?:final )?(?:answer|result|total)(?: is)?|[a-z](?= *=))[^\w\n.\u2212\u2013-]*",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(r"####(?![^\w\n]*[a-z]+ *\d)[^\n]*= *(?=[^=\n]*$)", re.IGNORECASE | re.MULTILINE)
+_LINE_BELOW = re.compile(r"####[^\w\n]*\n\s*[^\w\n.\u2212\u2013-]*")
+
+_FINISHED = re.compile(r"\banswer\b|boxed|####|\n\s*\n\s*\Z", re.IGNORECASE)
 
 
 def score(response: str, target: str, *, opened_in_prompt: bool = False) -> AnswerVerdict:
@@ -23,8 +40,21 @@ def score(response: str, target: str, *, opened_in_prompt: bool = False) -> Answ
 
     Args:
         response: The raw response; thinking is split off first.
-        target: The number, alone or as a solution that ends in `#### <number>`.
+        target: See `judge`.
         opened_in_prompt: See `split_thinking`.
+
+    Raises:
+        UserError: the target holds no number.
+    """
+    return judge(split_thinking(response, opened_in_prompt=opened_in_prompt).answer, target)
+
+
+def judge(answer: str, target: str) -> AnswerVerdict:
+    """Score one answer, which has no thinking in it.
+
+    Args:
+        answer: The answer.
+        target: The number, alone or as a solution that ends in `#### <number>`.
 
     Raises:
         UserError: the target holds no number.
@@ -32,12 +62,14 @@ def score(response: str, target: str, *, opened_in_prompt: bool = False) -> Answ
     expected = last_number(target.rpartition("####")[2])
     if expected is None:
         raise UserError(f"gsm8k: target {target!r:.80} holds no number.")
-    answer = split_thinking(response, opened_in_prompt=opened_in_prompt).answer
-    strict, flexible = marked_number(answer), last_number(answer)
-    found = flexible if strict is None else strict
+    strict = found = first_found(answer, marked_number)
+    if found is None:
+        found = first_found(answer, _finished_number)
+    if found is None:
+        found = _unmarked_number(answer)
     return AnswerVerdict(
         strict=strict == expected,
-        flexible=flexible == expected,
+        flexible=found == expected,
         answer=None if found is None else str(found),
     )
 
@@ -46,7 +78,32 @@ def marked_number(text: str) -> Decimal | None:
     """The number behind the last `####` that has one directly behind it."""
     for line in reversed(text.split("\n")):
         markers = list(_MARKED.finditer(line))
-        number = NUMBER.match(line, markers[-1].end()) if markers else None
-        if number and not _CALCULATION.match(line, number.end()):
-            return to_decimal(number)
+        number = _number_at(line, markers[-1].end()) if markers else None
+        if number is not None:
+            return number
     return None
+
+
+def _finished_number(turn: str) -> Decimal | None:
+    """The number of a turn that says its answer or ends with a blank line; a question to itself does not."""
+    return _unmarked_number(turn) if _FINISHED.search(turn) else None
+
+
+def _unmarked_number(text: str) -> Decimal | None:
+    """The number of the last `####` in another form than the asked one, else the last number."""
+    begin = text.rfind("####")
+    last = text[begin : begin + _LINE_LENGTH] if begin >= 0 else ""
+    for form in (_LABEL, _RESULT, _LINE_BELOW):
+        marker = form.match(last)
+        number = _number_at(last, marker.end()) if marker else None
+        if number is not None:
+            return number
+    return last_number(text)
+
+
+def _number_at(line: str, position: int) -> Decimal | None:
+    """The number at `position`, unless it is a heading's or an operand."""
+    number = NUMBER.match(line, position)
+    if number is None or _HEADING.match(line, number.end()) or _CALCULATION.match(line, number.end()):
+        return None
+    return to_decimal(number)

@@ -12,7 +12,6 @@ from lm_eval_tasks.reading import DATA_DIR_VARIABLE
 from lm_eval_tasks.scorefile.judging import Judged
 from lm_eval_tasks.scorefile.records import Record
 from lm_eval_tasks.scoring.diagnostics import flag
-from lm_eval_tasks.scoring.thinking import split_thinking
 
 
 def make_ifeval_judge(data: Path | None) -> "IFEvalJudge":
@@ -46,7 +45,7 @@ class IFEvalJudge:
     def judge(self, record: Record) -> Judged:
         """See `Judge`."""
         prompt = self._prompt(record.fields)
-        thinking = split_thinking(record.response, opened_in_prompt=record.opened_in_prompt)
+        thinking = record.thinking
         verdict = check(
             thinking.answer,
             instruction_id_list=prompt.instruction_id_list,
@@ -91,10 +90,8 @@ class IFEvalJudge:
     def _prompt(self, fields: Mapping[str, Any]) -> IndexedPrompt:
         ids, kwargs = fields.get("instruction_id_list"), fields.get("kwargs")
         if ids is not None and kwargs is not None:
-            if not isinstance(ids, list | tuple):
-                raise UserError(f"field 'instruction_id_list' must be a list, not {ids!r:.60}.")
             key = fields.get("key", fields.get("id"))
-            return IndexedPrompt(key, str(fields.get("prompt", "")), tuple(ids), kwargs)
+            return IndexedPrompt(key, str(fields.get("prompt", "")), ids, kwargs)
         if self._index is None:
             raise UserError(
                 "the row has no 'instruction_id_list' and 'kwargs': name the file of google/IFEval with "

@@ -16,20 +16,20 @@ from lm_eval_tasks.scoring.metrics import (
     pooled_stderr,
 )
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances, guarded
-from lm_eval_tasks.scoring.thinking import split_thinking
 
 
 def score_ifeval(
     doc: Mapping[str, Any], response: str | None, at: Circumstances = NOTHING_SPECIAL
 ) -> Metrics:
     """The values of `IFEVAL_METRICS` for one answer."""
-    thought = split_thinking(response or "", opened_in_prompt=at.opens_thinking)
+    thought = at.split(response)
     ids = doc["instruction_id_list"]
 
     def judge() -> IFEvalVerdict:
         return check(thought.answer, instruction_id_list=ids, kwargs=doc["kwargs"], prompt=doc["prompt"])
 
-    failed = IFEvalVerdict((False,) * len(ids), (False,) * len(ids))
+    nothing = (False,) * max(len(ids), 1)
+    failed = IFEvalVerdict(nothing, nothing)
     verdict, error = guarded(doc, response, judge, failed)
     strict, loose = list(verdict.inst_level_strict), list(verdict.inst_level_loose)
     metrics = {
@@ -44,7 +44,7 @@ def score_ifeval(
     metrics |= asdict(diagnostics.flag(response or "", thought, truncated=at.truncated))
     del metrics["no_answer"]  # none is extracted
     for name in INSTRUCTION_IDS:
-        metrics[f"type/{name}"] = [ok for ok, id in zip(strict, ids, strict=True) if id == name] or None
+        metrics[f"type/{name}"] = [ok for ok, id in zip(strict, ids, strict=False) if id == name] or None
     return metrics
 
 

@@ -21,7 +21,7 @@ class IndexedPrompt:
 
     key: Any
     text: str
-    instruction_id_list: tuple[str, ...]
+    instruction_id_list: Sequence[str]
     kwargs: str | Sequence[Mapping[str, Any] | None]
 
 

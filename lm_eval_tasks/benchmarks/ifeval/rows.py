@@ -28,6 +28,7 @@ def parse_ifeval(row: Mapping[str, Any], id: str, where: str) -> Episode:
         id=str(row.get("key", id)),
         # It states its constraints itself; anything added could break one.
         prompt=({"role": "user", "content": prompt},),
+        label="",
         question=prompt,
         completion=response,
         reference={"instruction_id_list": ids, "kwargs": json.dumps(kwargs, ensure_ascii=False)},

@@ -10,7 +10,6 @@ from lm_eval_tasks.benchmarks.math.boxed import last_boxed
 from lm_eval_tasks.benchmarks.math.rows import parse_math
 from lm_eval_tasks.reading import Split
 from lm_eval_tasks.scorefile.judging import AnswerJudge, Judge
-from lm_eval_tasks.scorefile.records import Record
 from lm_eval_tasks.scoring.answers import ANSWER_METRICS, AnswerVerdict, answer_metrics
 from lm_eval_tasks.scoring.metrics import FAILURE, Metrics
 from lm_eval_tasks.scoring.response import Circumstances
@@ -18,18 +17,17 @@ from lm_eval_tasks.scoring.thinking import split_thinking
 
 
 def _score(doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
-    return answer_metrics(doc, response, scorer.score, at=at, timed=True)
+    return answer_metrics(doc, response, scorer.judge, at=at, timed=True)
 
 
-def _judged(record: Record, target: str) -> AnswerVerdict:
+def _judged(answer: str, target: str) -> AnswerVerdict:
     # lm-eval's MATH tasks log whole solutions as targets.
-    gold = last_boxed(target) or target
-    return scorer.score(record.response, gold, opened_in_prompt=record.opened_in_prompt)
+    return scorer.judge(answer, last_boxed(target) or target)
 
 
 def _make_judge(data: Path | None) -> Judge:
     # Of the two numbers the verified one is the usual one.
-    return AnswerJudge(judged=_judged, metrics=("flexible_acc", "strict_acc"), timed=True)
+    return AnswerJudge(_judged, metrics=("flexible_acc", "strict_acc"), timed=True)
 
 
 def _extract(row: Mapping[str, Any]) -> str | None:

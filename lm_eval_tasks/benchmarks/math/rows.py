@@ -18,9 +18,9 @@ def parse_math(row: Mapping[str, Any], id: str, where: str) -> Episode:
         target: str | None = text_field(row, "answer", where)
     else:
         target = last_boxed(solution) if solution is not None else None
-    if target is None:
+    if not target:
         raise UserError(
-            f"{where}: needs a field 'answer', or a field 'solution' whose last \\boxed{{}} is the answer."
+            f"{where}: needs a field 'answer', or a field 'solution' whose last \\boxed{{}} holds the answer."
         )
     question = text_field(row, "problem", where)
     return Episode(

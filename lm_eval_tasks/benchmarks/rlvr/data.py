@@ -12,7 +12,6 @@ asked but not graded it stays in the evaluation, where every response to it earn
 """
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +19,13 @@ from typing import Any
 
 from lm_eval_tasks.benchmarks.rlvr.rewards import read_constraints
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.reading import load_from_hub, resolve_source, sample_file
-
-logger = logging.getLogger(__name__)
+from lm_eval_tasks.files import BadRow
+from lm_eval_tasks.reading import load_from_hub, report_bad_rows, resolve_source, sample_file
 
 DATASET = "allenai/RLVR-IFeval"
 FOLDER = "rlvr_ifeval"
 SPLITS = ("train", "validation", "test")
 SPLIT_SEED = 42
-_SHOWN_BAD_ROWS = 10
 
 _RawRow = tuple[str, object]
 """Where the row stands, and the row; text that is not JSON stands for itself."""
@@ -53,14 +50,6 @@ class RlvrRow:
     satisfying: str | None = None
     violating: str | None = None
     problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """The record of a row that cannot be asked or cannot be graded."""
-
-    where: str
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +83,7 @@ def load_rlvr(
     bad: list[BadRow] = []
     evaluation = _askable(evaluation_raw, bad)
     train = tuple(row for row in _askable(train_raw, bad) if row.problem is None)
-    _report(bad, len(train_raw) + len(evaluation_raw))
+    report_bad_rows(DATASET, bad, len(train_raw) + len(evaluation_raw))
     for name, rows in (("training", train), ("evaluation", evaluation)):
         if not rows:
             raise UserError(
@@ -174,13 +163,6 @@ def _askable(rows: Sequence[_RawRow], bad: list[BadRow]) -> tuple[RlvrRow, ...]:
 
 def _head(rows: tuple[RlvrRow, ...], limit: int) -> tuple[RlvrRow, ...]:
     return rows if limit == -1 else rows[:limit]
-
-
-def _report(bad: Sequence[BadRow], rows: int) -> None:
-    for row in bad[:_SHOWN_BAD_ROWS]:
-        logger.warning("%s cannot be used: %s", row.where, row.problem)
-    if bad:
-        logger.warning("%s: %d of %d rows cannot be used.", DATASET, len(bad), rows)
 
 
 def _read_splits(source: str) -> dict[str, list[_RawRow]]:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lm_eval_tasks.benchmarks.rlvr.scorer import score
+from lm_eval_tasks.benchmarks.rlvr import scorer
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scorefile.judging import Judge, Judged
 from lm_eval_tasks.scorefile.records import Record
 from lm_eval_tasks.scoring.diagnostics import flag
-from lm_eval_tasks.scoring.thinking import split_thinking
 
 
 def make_rlvr_judge(data: Path | None) -> Judge:
@@ -26,9 +25,8 @@ class RlvrJudge:
         """See `Judge`."""
         if record.fields.get("ground_truth") is None:
             raise UserError("needs a field 'ground_truth'.")
-        opened = record.opened_in_prompt
-        verdict = score(record.response, record.fields["ground_truth"], opened_in_prompt=opened)
-        thinking = split_thinking(record.response, opened_in_prompt=opened)
+        thinking = record.thinking
+        verdict = scorer.judge(thinking.answer, record.fields["ground_truth"])
         return Judged(
             {"reward": verdict.reward, "reason": verdict.reason, "error": None},
             {"reward": (verdict.reward, 1)},

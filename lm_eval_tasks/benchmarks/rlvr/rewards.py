@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from lm_eval_tasks.benchmarks.rlvr.scorer import judge, parse_ground_truth
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.scoring.thinking import CLOSING, OPENING, split_thinking
+from lm_eval_tasks.scoring.thinking_tags import KNOWN_TAGS
 
 MODES = ("all", "fraction")
 THINK_BONUS = 0.2
+OPENING, CLOSING = KNOWN_TAGS[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ def final_answer(response: str, *, reasoning: bool) -> tuple[str, str | None]:
         return "", "several think blocks"
     if CLOSING not in response:
         return "", f"no {CLOSING}"
-    answer = split_thinking(response).answer
+    answer = response.rpartition(CLOSING)[2].lstrip()
+    if OPENING in answer:
+        return "", f"{OPENING} after the last {CLOSING}"
     return answer, None if answer.strip() else f"empty answer after {CLOSING}"
 
 

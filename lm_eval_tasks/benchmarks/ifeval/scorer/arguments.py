@@ -23,6 +23,11 @@ def bind(
         UserError: see `check`.
     """
     quoted = f" (prompt {prompt!r:.60})" if prompt else ""
+    names: Any = instruction_id_list  # of a file: anything
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise UserError(
+            f"field 'instruction_id_list' must be a list of one or more ids, not {names!r:.80}{quoted}."
+        )
     entries = _entries(kwargs, quoted)
     if len(entries) != len(instruction_id_list):
         raise UserError(
@@ -36,7 +41,7 @@ def _entries(kwargs: str | Sequence[Mapping[str, Any] | None], quoted: str) -> l
     if isinstance(kwargs, str):
         try:
             parsed = json.loads(kwargs)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"kwargs is not readable as JSON ({error}){quoted}.") from None
     if not isinstance(parsed, Sequence) or not all(isinstance(entry, Mapping | None) for entry in parsed):
         raise UserError(f"kwargs must be a list of objects, one per instruction, not {parsed!r:.80}{quoted}.")

@@ -23,13 +23,13 @@ class IFEvalVerdict:
 
     @property
     def prompt_level_strict(self) -> bool:
-        """Whether all instructions are followed, strictly."""
-        return all(self.inst_level_strict)
+        """Whether all instructions are followed, strictly; where there are none, nothing is."""
+        return bool(self.inst_level_strict) and all(self.inst_level_strict)
 
     @property
     def prompt_level_loose(self) -> bool:
         """Whether all instructions are followed, loosely; each may be by another variant."""
-        return all(self.inst_level_loose)
+        return bool(self.inst_level_loose) and all(self.inst_level_loose)
 
 
 def check(
@@ -48,7 +48,7 @@ def check(
         prompt: The prompt; only error messages quote it.
 
     Raises:
-        UserError: an unknown id, a missing or unusable argument, lists of different lengths.
+        UserError: no instruction, an unknown id, a missing or unusable argument, lists of different lengths.
     """
     instructions = bind(instruction_id_list, kwargs, prompt)
     texts = _Variants(response)
