@@ -158,7 +158,7 @@ class TestRows:
 
     def test_cut_answers_are_warned_about_by_the_metric_at_hand(self, rows_spec, run, caplog):
         run(rows_spec(PLAIN, metric="contains"), prompted=False, gen_kwargs={"max_gen_toks": 2})
-        assert "orders: truncated is 100.0% of 3 answers" in caplog.text
+        assert "orders: truncated is 100.0% (3 of 3 answers)" in caplog.text
         assert "see completed_contains" in caplog.text and "completed_strict_acc" not in caplog.text
 
     def test_by_a_benchmarks_scorer(self, rows_spec, run):
