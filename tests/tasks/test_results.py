@@ -76,6 +76,8 @@ class TestOneAnswer:
         assert found["scorer_error"] is True
         assert not found.get("strict_acc", found.get("prompt_level_strict_acc"))
         assert f"row {doc['id']}" in caplog.text
+        if benchmark == "ifeval":  # one instruction at least, so that none leaves a denominator
+            assert found["inst_level_strict_acc"] == [False] * max(len(doc["instruction_id_list"]), 1)
 
 
 class TestAggregation:
