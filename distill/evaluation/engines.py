@@ -23,6 +23,9 @@ class Engine(Protocol):
     def dtype(self, lm: Any) -> str:
         """The dtype of the loaded weights, such as `bfloat16`."""
 
+    def base_probe(self) -> float:
+        """The base model's log-likelihood of the probe; see `distill.evaluation.probe`."""
+
     def close(self) -> None:
         """Free the memory."""
 

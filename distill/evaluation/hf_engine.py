@@ -75,7 +75,7 @@ class HfEngine:
         """Nothing is loaded until it is asked for."""
         self.settings = settings
         self._base: MeasuredHFLM | None = None
-        self._untouched: float | None = None  # what the base answers to the probe
+        self._base_probe: float | None = None
 
     @contextmanager
     def serve(self, checkpoint: Checkpoint | None = None) -> Iterator[MeasuredHFLM]:
@@ -91,9 +91,7 @@ class HfEngine:
 
     def _serve_adapter(self, folder: Path) -> Iterator[MeasuredHFLM]:
         """PEFT puts its layers into the base model itself; unload() takes out again what can be."""
-        base = self._load_base()
-        if self._untouched is None:
-            self._untouched = probe(base)
+        base, untouched = self._load_base(), self.base_probe()
         restored = False
         try:
             peft_model = PeftModel.from_pretrained(base.model, folder)
@@ -101,11 +99,17 @@ class HfEngine:
                 yield self._wrap(peft_model, tokenizer=base.tokenizer)
             finally:
                 peft_model.unload()
-            restored = not _replaces(folder) and probe(base) == self._untouched
+            restored = not _replaces(folder) and probe(base) == untouched
         finally:  # an error leaves who knows what behind, as whole modules that were trained do
             if not restored:
                 del base
                 self.close()
+
+    def base_probe(self) -> float:
+        """What the base model answers to the probe."""
+        if self._base_probe is None:
+            self._base_probe = probe(self._load_base())
+        return self._base_probe
 
     def close(self) -> None:
         """Free the base model's memory."""

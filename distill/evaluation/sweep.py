@@ -102,7 +102,6 @@ class _Runner:
         self._session = session
         self._engine = engine
         self._clock = clock
-        self._base_probe: float | None = None
 
     def attempt(self, job: _Job) -> str | None:
         """Measure what is open of one checkpoint; returns what was in the way."""
@@ -129,12 +128,10 @@ class _Runner:
             UserError: it cannot be measured, or its adapter changes nothing.
         """
         adapter = job.checkpoint.kind == "adapter"
-        if adapter and self._base_probe is None:
-            with self._engine.serve() as lm:
-                self._base_probe = probe(lm)
+        base = self._engine.base_probe() if adapter else None
         with self._engine.serve(job.checkpoint) as lm:
             dtype = self._engine.dtype(lm)
-            if adapter and probe(lm) == self._base_probe:
+            if adapter and probe(lm) == base:
                 raise UserError(
                     f"{job.checkpoint.folder}: the adapter changes nothing: with it, the model gives a probe "
                     "text exactly the likelihood that the base gives it. The backend ignores the adapter, or "

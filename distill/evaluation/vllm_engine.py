@@ -11,6 +11,7 @@ from lm_eval.models.vllm_causallms import VLLM
 
 from distill.evaluation.checkpoints import Checkpoint, tokenizer_of
 from distill.evaluation.model_arguments import clear_refusal
+from distill.evaluation.probe import probe
 from distill.evaluation.response_length import Reply, ReplyRecorder, check_budget
 from distill.evaluation.settings import EvalSettings
 
@@ -74,6 +75,7 @@ class VllmEngine:
             self._lora = {"enable_lora": True, "max_lora_rank": room}
         self._base: MeasuredVLLM | None = None
         self._served = 0
+        self._base_probe: float | None = None
 
     @contextmanager
     def serve(self, checkpoint: Checkpoint | None = None) -> Iterator[MeasuredVLLM]:
@@ -91,6 +93,13 @@ class VllmEngine:
         finally:
             if self._base is not None:
                 self._base.lora_request = None
+
+    def base_probe(self) -> float:
+        """What the base model answers to the probe."""
+        if self._base_probe is None:
+            with self.serve() as lm:
+                self._base_probe = probe(lm)
+        return self._base_probe
 
     def close(self) -> None:
         """Stop the engine."""

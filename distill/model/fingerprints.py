@@ -1,6 +1,5 @@
 """What was evaluated, and with which software: short digests and version numbers."""
 
-import functools
 import hashlib
 import importlib.metadata
 import json
@@ -14,10 +13,6 @@ from lm_eval_tasks.errors import UserError
 
 _PACKAGES = ("lm_eval", "transformers", "torch", "trl", "peft", "vllm", "accelerate", "datasets")
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-_BESIDE_WEIGHTS = (
-    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "merges.txt",
-    "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "generation_config.json",
-)  # fmt: skip
 _PIECE = 1 << 16
 _PIECES = 256
 """Of a weight file above 16 MB (pieces x piece), as many evenly spaced pieces are read."""
@@ -73,33 +68,6 @@ def model_fingerprint(folder: Path) -> str:
             file.seek(max(0, size - _PIECE))
             sha.update(file.read(_PIECE))
     return sha.hexdigest()[:16]
-
-
-def folder_fingerprint(folder: Path) -> str:
-    """A digest of whatever a folder holds: a model's weights and tokenizer, else files' sizes.
-
-    Unlike `model_fingerprint`, which names a model in results, it also tells when the tokenizer, the chat
-    template or the generation's settings are others.
-    """
-    folder = folder.resolve()
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    stamps = [(path, path.stat()) for path in files]
-    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        return digest([[path.relative_to(folder).as_posix(), stat.st_size] for path, stat in stamps])
-    return _of_model(folder, tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stamps))
-
-
-@functools.lru_cache
-def _of_model(folder: Path, stamps: tuple[tuple[Path, int, int], ...]) -> str:
-    """Read once while the files stay as they are: each stage of a run asks."""
-    texts = [
-        path.read_text(encoding="utf-8", errors="replace") for path, *_ in stamps if _is_beside(path, folder)
-    ]
-    return digest([model_fingerprint(folder), *map(digest, texts)])
-
-
-def _is_beside(path: Path, folder: Path) -> bool:
-    return path.parent == folder and path.name in _BESIDE_WEIGHTS
 
 
 def model_folder(name: str, revision: str | None = None) -> Path:

@@ -3,12 +3,13 @@
 A stored score is served only if all of it is the same; what differs is named.
 """
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from distill.model.fingerprints import digest
+from distill.model.fingerprints import digest, model_fingerprint
 
 Identity = dict[str, str | None]
 """Digests and version numbers by what they are of; None: there is no such thing."""
@@ -17,7 +18,7 @@ _WORDS = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "voca
           "special_tokens_map.json", "tokenizer_config.json")  # fmt: skip
 _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates/*.jinja")
 _UNSPOKEN = frozenset(
-    ("chat_template", "name_or_path", "tokenizer_file", "transformers_version", "is_local",
+    ("name_or_path", "tokenizer_file", "transformers_version", "is_local",
      "_from_model_config")
 )  # fmt: skip
 """What configs hold that decides nothing here: places, versions of the software that wrote them."""
@@ -33,11 +34,10 @@ def model_identity(folder: Path, tokenizer: Path, fingerprint: str) -> Identity:
         tokenizer: Of the tokenizer that is used.
         fingerprint: Of the weights; see `model_fingerprint`.
     """
-    template = list(_contents(tokenizer, _TEMPLATES))
-    written = _read(tokenizer / "tokenizer_config.json")
-    if isinstance(written, dict) and written.get("chat_template"):  # where earlier transformers put it
-        template.append(written["chat_template"])
-    words = list(_contents(tokenizer, _WORDS))
+    template, words = list(_contents(tokenizer, _TEMPLATES)), list(_contents(tokenizer, _WORDS))
+    for content in words:  # where earlier transformers put the template
+        if isinstance(content, dict) and (written := content.pop("chat_template", None)):
+            template.append(written)
     generation = _contents(folder, ("generation_config.json",))
     return {
         "weights": fingerprint,
@@ -45,6 +45,22 @@ def model_identity(folder: Path, tokenizer: Path, fingerprint: str) -> Identity:
         "chat template": digest(template) if template else None,
         "generation config": next((digest(found) for found in generation), None),
     }
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """A digest of whatever a folder holds: a model's identity, else files' sizes."""
+    folder = folder.resolve()
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    stamps = [(path, path.stat()) for path in files]
+    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+        return digest([[path.relative_to(folder).as_posix(), stat.st_size] for path, stat in stamps])
+    return _of_model(folder, tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stamps))
+
+
+@functools.lru_cache
+def _of_model(folder: Path, stamps: tuple[tuple[Path, int, int], ...]) -> str:
+    """Read once while the files stay as they are: each stage of a run asks."""
+    return digest(model_identity(folder, folder, model_fingerprint(folder)))
 
 
 def deciding_versions(

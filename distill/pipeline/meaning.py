@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from distill.model.fingerprints import digest, folder_fingerprint
+from distill.model.fingerprints import digest
+from distill.model.identity import folder_fingerprint
 from lm_eval_tasks import __version__
 from lm_eval_tasks.files import read_yaml_mapping
 

@@ -35,6 +35,13 @@ def change_template(model):
     path.write_text(path.read_text().replace("assistant\n", "assistant\nAnswer: "))
 
 
+def change_older_template(model):
+    """Earlier transformers wrote the template into the tokenizer's config."""
+    path, file = model / "tokenizer_config.json", model / "chat_template.jinja"
+    template = file.read_text().replace("assistant\n", "assistant\nAnswer: ")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": template}))
+
+
 def change_ends(model):
     path = model / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": [2, 17]}))
@@ -49,6 +56,7 @@ def change_tokenizer(model):
     ("change", "named"),
     [
         (change_template, "another chat template"),
+        (change_older_template, "another chat template"),
         (change_ends, "another generation config"),
         (change_tokenizer, "another tokenizer"),
     ],
