@@ -20,6 +20,7 @@ from lm_eval_tasks.harness.metrics import aggregations, with_stderr
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
 from lm_eval_tasks.prompting.plain_text import to_plain_text
 from lm_eval_tasks.prompting.render import build_messages
+from lm_eval_tasks.reading import local_file
 from lm_eval_tasks.scorefile.records import read_records
 from lm_eval_tasks.scorefile.totals import Totals
 from lm_eval_tasks.scoring.response import Circumstances
@@ -38,9 +39,15 @@ def digest(value):
     return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
+def open_benchmark(benchmark, data):
+    """Demonstrations come from the sample where a folder holds evaluated rows alone."""
+    path = local_file(benchmark, BENCHMARKS[benchmark].train, data)
+    return BenchmarkSource(benchmark, data, pool=None if path.is_file() else "sample")
+
+
 def prompts(benchmark, data):
     """Digests of all prompts without and with demonstrations, as messages and as plain text."""
-    source = BenchmarkSource(benchmark, data)
+    source = open_benchmark(benchmark, data)
     asked, rows = source.evaluation(), source.pool()
     found = {"rows": [len(asked), len(rows)], "ids": digest([row.id for row in asked])}
     for k in (0, BENCHMARKS[benchmark].num_fewshot):
@@ -55,7 +62,7 @@ def prompts(benchmark, data):
 
 def demonstrations(benchmark, data):
     """Ids and answers of what is shown, by mode and seed."""
-    source = BenchmarkSource(benchmark, data)
+    source = open_benchmark(benchmark, data)
     asked, rows = source.evaluation(), source.pool()
     found = {}
     for mode in MODES:
