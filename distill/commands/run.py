@@ -5,13 +5,13 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from distill.pipeline.config import load_run_config, save_run_config, with_limits
-from distill.pipeline.processes import check_alone
-from distill.pipeline.runner import run_stages
-from distill.pipeline.stage import Stage
-from distill.pipeline.stages import build_stages
-from distill.pipeline.tiny import model_stage, scale_tiny
+from distill.pipeline import NEEDED
+from lm_eval_tasks.extras import require
+
+if TYPE_CHECKING:
+    from distill.pipeline.stage import Stage
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -33,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the stages and say where the report is."""
+    require(*NEEDED)
+    from distill.pipeline.config import load_run_config, save_run_config, with_limits
+    from distill.pipeline.processes import check_alone
+    from distill.pipeline.runner import run_stages
+    from distill.pipeline.stages import build_stages
+    from distill.pipeline.tiny import model_stage, scale_tiny
+
     config = load_run_config(args.config)
     # A bake's folder is written down in full, so that its run goes on from any directory.
     written = Path(config.output_dir) if config.output_dir else args.config.parent.resolve()
@@ -63,6 +70,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _as_typed(stage: Stage) -> str:
+def _as_typed(stage: "Stage") -> str:
     variables = [f"{name}={shlex.quote(value)}" for name, value in stage.env.items()]
     return " ".join([*variables, shlex.join(stage.argv)])

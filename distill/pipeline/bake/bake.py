@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from distill.pipeline import NEEDED
 from distill.pipeline.bake.folder import TASK, check_training, write_folder
 from distill.pipeline.bake.outcome import LEVEL, advantage, build_outcome, read_measured, score_of, view_of
 from distill.pipeline.bake.plan import Plan, make_plan
@@ -16,6 +17,7 @@ from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 from lm_eval_tasks.files import write_json
 
 OUTCOME = "bake.json"
@@ -48,6 +50,7 @@ def bake(**options: Any) -> dict[str, Any]:
 
 def run_bake(request: BakeRequest) -> dict[str, Any]:
     """See `bake`."""
+    require(*NEEDED)
     plan = make_plan(request)
     check_training(plan)
     folder = request.output.resolve()  # so that the stages are the same from any directory
