@@ -59,7 +59,7 @@ def extra_finding(extra: str) -> Finding:
 
 
 def import_error(modules: str) -> str | None:
-    """Why modules cannot be imported; None: they can. In a process of their own: a broken library may end it."""
+    """Why modules cannot be imported; None: they can. A broken library ends a process of its own alone."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     process = subprocess.run(
         [sys.executable, "-P", "-c", f"import {modules}"],
