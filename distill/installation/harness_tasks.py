@@ -70,8 +70,12 @@ def linkable() -> tuple[Path, Path]:
             f"Use: {WITHOUT_LINKS}"
         )
     record = next((file for file in harness.files or () if file.name == "RECORD"), None)
-    if record is None:
-        raise UserError(f"lm-eval in {site} has no RECORD, so no installer. Use: {WITHOUT_LINKS}")
+    installer = (harness.read_text("INSTALLER") or "").strip()
+    if record is None or installer == "conda":  # conda goes by a list of its own
+        raise UserError(
+            f"lm-eval in {site} would be removed without the links: it has no RECORD, or conda installed it. "
+            f"Use: {WITHOUT_LINKS}"
+        )
     return site, Path(str(record.locate()))
 
 

@@ -35,7 +35,7 @@ include = ["lm_eval*"]
 [tool.setuptools.package-data]
 lm_eval = ["**/*.yaml", "tasks/**/*"]
 """
-"""A flat layout, as lm-eval's repository has it: an editable install is found after all folders of the path."""
+"""A flat layout, as in lm-eval's repository: an editable install is found after every folder of the path."""
 
 
 def asked_for(*extras: str) -> list[Requirement]:

@@ -10,7 +10,7 @@ from distill.cli import COMMANDS
 
 from .environments import ROOT, Environment
 
-HEAVY = set("torch transformers trl peft lm_eval vllm datasets scipy numpy matplotlib".split())
+HEAVY = {"torch", "transformers", "trl", "peft", "lm_eval", "vllm", "datasets", "scipy", "matplotlib"}
 HELP = """
 import sys
 from distill.cli import main

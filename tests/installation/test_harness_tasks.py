@@ -149,6 +149,13 @@ def test_a_read_only_lm_eval(environment, wheel, harness_wheel):
     refuse(environment, "cannot write to")
 
 
+def test_an_installer_that_would_leave_the_links(environment, wheel, harness_wheel):
+    environment.install(harness_wheel(VERSION), wheel)
+    (installer,) = environment.site.glob("lm_eval-*.dist-info/INSTALLER")
+    installer.write_text("conda\n")
+    refuse(environment, "conda")
+
+
 def test_a_bare_checkout_works_with_include_path(environment, checkout, harness_wheel, tmp_path):
     # `python -m lm_eval`, like `python -c`, imports from the folder it is started in.
     environment.install(harness_wheel(VERSION))

@@ -15,6 +15,7 @@ from distill.pipeline.config import RunConfig
 from distill.pipeline.processes import check_alone
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
+from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.extras import require
@@ -180,7 +181,9 @@ def _lm_eval_command(plan: Plan, config: RunConfig, folder: Path, adapter: Path)
     words += ["--tasks", _lm_eval_task(plan, folder)]
     if plan.request.n_samples:
         words += ["--limit", str(plan.request.n_samples)]
-    if plan.spec.task not in BENCHMARKS:
+    if plan.spec.task in BENCHMARKS:
+        words += ["--include_path", str(TASK_DIR)]  # so that it needs no `icl-distill link-tasks`
+    else:
         words += ["--num_fewshot", "0"]
     if plan.max_new_tokens and not plan.is_rows:
         words += ["--gen_kwargs", f"max_gen_toks={plan.max_new_tokens}"]
