@@ -21,7 +21,8 @@ def libraries(tmp_path_factory):
     def make(*extras, also=()):
         key = (*extras, *also)
         if key not in made:
-            folder = tmp_path_factory.mktemp("libraries") / "site"
+            # dill, which datasets asks for fingerprints, knows libraries by this name.
+            folder = tmp_path_factory.mktemp("libraries") / "site-packages"
             made[key] = link_libraries(folder, asked_for(*extras) + list(also))
         return made[key]
 

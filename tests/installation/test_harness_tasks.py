@@ -151,8 +151,8 @@ def test_a_read_only_lm_eval(environment, wheel, harness_wheel):
 
 def test_an_installer_that_would_leave_the_links(environment, wheel, harness_wheel):
     environment.install(harness_wheel(VERSION), wheel)
-    (installer,) = environment.site.glob("lm_eval-*.dist-info/INSTALLER")
-    installer.write_text("conda\n")
+    (about,) = environment.site.glob("lm_eval-*.dist-info")
+    (about / "INSTALLER").write_text("conda\n")
     refuse(environment, "conda")
 
 
