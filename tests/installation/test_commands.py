@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -59,12 +60,13 @@ def test_every_command_has_its_case_here():
 
 
 @pytest.fixture(scope="module")
-def install(tmp_path_factory, libraries, wheel):
+def install(tmp_path_factory, libraries, wheel, harness_wheel):
     """`install(extra, ...)`: an environment with this package and these extras."""
 
     def make(*extras):
         environment = Environment(tmp_path_factory.mktemp("environment") / "venv", libraries(*extras))
-        environment.install(wheel)
+        # Whatever extra the test asks for has lm-eval in it.
+        environment.install(wheel, *([harness_wheel(version("lm-eval"))] if extras else []))
         return environment
 
     return make
