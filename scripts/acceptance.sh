@@ -41,6 +41,7 @@ if [ -d ../shared/data ]; then
   "$BIN/python" -c "import json, sys; json.load(open(sys.argv[1]))" "$WORK/gap.json"
 fi
 
-step "the wheel: no torch in the base install, tasks found by lm-eval"
+step "no torch in the base install, tasks found by lm-eval; the doctor finds nothing broken"
 "$BIN/python" -c "import lm_eval_tasks, sys; assert 'torch' not in sys.modules"
 test "$("$BIN/lm_eval" ls tasks 2>/dev/null | grep -c icl)" -ge 13
+"$BIN/icl-distill" doctor

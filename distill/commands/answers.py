@@ -6,6 +6,7 @@ from pathlib import Path
 from distill.evaluation.settings import add_settings_arguments, settings_from_args, specs_from_args
 from distill.model.demo_model import resolve_model
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the answers, and say what became of them."""
+    require("eval")
     if not args.task or len(args.task) != 1:
         raise UserError("--task is missing; give one.")
     (spec,) = specs_from_args(args, args.task, num_fewshot=args.num_fewshot)

@@ -8,7 +8,9 @@ from typing import Any
 
 from distill.commands.run import INTERRUPTED
 from distill.evaluation.settings import BACKENDS, add_context_arguments
+from distill.pipeline import NEEDED
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Bake, and end with five lines for a person; 3 if the prompt does not help."""
+    require(*NEEDED)
     from distill.pipeline.bake.bake import NOT_BETTER, NotBetterError, dry_run, run_bake
     from distill.pipeline.bake.outcome import five_lines
     from distill.pipeline.bake.request import BakeRequest

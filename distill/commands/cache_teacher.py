@@ -2,17 +2,15 @@
 
 import argparse
 from pathlib import Path
-
-from trl import ModelConfig
+from typing import TYPE_CHECKING
 
 from distill.evaluation.settings import BACKENDS, parse_pairs
-from distill.training.caching.build import Backend, cache_targets
-from distill.training.caching.fingerprint import target_fingerprint
-from distill.training.config import DataArguments, ICLDistillConfig
-from distill.training.config_files import parse_run
-from distill.training.launch import prepare
-from distill.training.run import Run
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
+
+if TYPE_CHECKING:
+    from distill.training.caching.build import Backend
+    from distill.training.run import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cache the targets of every training row and say how large they are."""
+    require("train")
     engine_args = parse_pairs("--vllm_args", args.vllm_args)
     if args.rows_per_shard < 1:
         raise UserError(f"--rows_per_shard is {args.rows_per_shard}; it must be 1 or more.")
+    # TRL and torch, only once the options are known to be right
+    from trl import ModelConfig
+
+    from distill.training.caching.build import cache_targets
+    from distill.training.caching.fingerprint import target_fingerprint
+    from distill.training.config import DataArguments, ICLDistillConfig
+    from distill.training.config_files import parse_run
+    from distill.training.launch import prepare
+
     (data_args, model_args, config), settings = parse_run(
         (DataArguments, ModelConfig, ICLDistillConfig), args.rest
     )
@@ -39,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("teacher_targets is missing: name the folder to write the targets to.")
     prepared = prepare(data_args, model_args, config, settings)
 
-    def load() -> Backend:
+    def load() -> "Backend":
         return _load(args.backend, prepared, engine_args)
 
     manifest = cache_targets(
@@ -60,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(backend: str, prepared: Run, engine_args: dict[str, object]) -> Backend:
+def _load(backend: str, prepared: "Run", engine_args: dict[str, object]) -> "Backend":
     if backend == "vllm":
         from distill.training.caching.vllm_backend import VllmBackend
 

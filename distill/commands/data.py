@@ -10,6 +10,7 @@ from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS
 from lm_eval_tasks.benchmarks.definition import Role
 from lm_eval_tasks.episodes import Episode, fingerprint
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 from lm_eval_tasks.files import write_json
 from lm_eval_tasks.prompting.demonstrations import without_repeats
 from lm_eval_tasks.reading import resolve_source
@@ -70,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the chosen action; `check` reports every data set and fails if one cannot be used."""
     if args.action == "preview":
+        require("eval")
         # Imported here: it brings torch and transformers, which `check` does without.
         from distill.training.preview import preview
 

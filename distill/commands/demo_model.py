@@ -3,6 +3,7 @@
 import argparse
 
 from distill.model.demo_model import build_demo_model
+from lm_eval_tasks.extras import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,5 +12,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build and print."""
+    require("eval")
     print(build_demo_model())
     return 0

@@ -8,6 +8,7 @@ from typing import Any
 from distill.evaluation.settings import add_settings_arguments, settings_from_args, specs_from_args
 from distill.model.demo_model import resolve_model
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 from lm_eval_tasks.files import read_yaml_mapping
 
 _OF_THE_CONFIG = (
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; 2 if a checkpoint could not be, though the others were."""
+    require("eval")
     config = read_yaml_mapping(args.config)
     model = args.model or _key(config, "model_name_or_path", "--model", args.config)
     former = "benchmark" if "task" not in config and "benchmark" in config else "task"

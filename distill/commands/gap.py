@@ -8,6 +8,7 @@ from distill.evaluation.summary import headline
 from distill.model.demo_model import resolve_model
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, and print a line for each result."""
+    require("eval")
     if not args.task:
         raise UserError(
             f"--task is missing; give {', '.join(BENCHMARKS)}, a task of lm-eval, a YAML or a JSONL file."

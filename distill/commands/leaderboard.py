@@ -5,12 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from distill.report.labels import interval, points
-from distill.report.leaderboard import leaderboard, result_files
-from distill.report.lm_eval_paired import label
-from distill.report.model_index import model_index, write_card
-from distill.report.paired_tables import p_value
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 from lm_eval_tasks.files import write_json
 
 
@@ -25,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Merge, write, and say what is in it."""
+    require("report", only=["numpy", "scipy"])
+    from distill.report.leaderboard import leaderboard, result_files
+    from distill.report.lm_eval_paired import label
+    from distill.report.model_index import model_index, write_card
+
     board = leaderboard(result_files(args.results))
     if args.model_card and len(board["models"]) != 1:
         names = ", ".join(map(label, board["models"]))
@@ -44,6 +45,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compared(line: dict[str, Any]) -> str:
+    from distill.report.labels import interval, points
+    from distill.report.paired_tables import p_value
+
     place = f"{line['task']} {line['num_fewshot']}-shot, {line['metric']}"
     gain = f"{points(line['difference'])} {interval(line['interval'])}, {line['n']} rows"
     p = "" if line["p"] is None else f", p = {p_value(line['p'])}, adjusted {p_value(line['p_holm'])}"

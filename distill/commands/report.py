@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report, and print what was written."""
+    require("report")
     from distill.report.write import write_report
 
     output = args.output or _default_output(args.paths)

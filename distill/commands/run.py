@@ -5,16 +5,13 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from distill.pipeline.checks import check_installed, check_trainings
-from distill.pipeline.config import load_run_config, run_schema, save_run_config
-from distill.pipeline.limits import with_limits
-from distill.pipeline.processes import alone
-from distill.pipeline.runner import run_stages
-from distill.pipeline.stage import Stage
-from distill.pipeline.stages import build_stages
-from distill.pipeline.tiny import model_stage, scale_tiny
+from distill.pipeline import NEEDED
+from lm_eval_tasks.extras import require
+
+if TYPE_CHECKING:
+    from distill.pipeline.stage import Stage
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
@@ -42,12 +39,23 @@ class _Schema(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> None:
         """Print and end."""
+        from distill.pipeline.config import run_schema
+
         print(json.dumps(run_schema(), indent=2))
         parser.exit()
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the stages and say where the report is."""
+    require(*NEEDED)
+    from distill.pipeline.checks import check_trainings
+    from distill.pipeline.config import load_run_config, save_run_config
+    from distill.pipeline.limits import with_limits
+    from distill.pipeline.processes import alone
+    from distill.pipeline.runner import run_stages
+    from distill.pipeline.stages import build_stages
+    from distill.pipeline.tiny import model_stage, scale_tiny
+
     config = load_run_config(args.config)
     # A bake's folder is written down in full, so that its run goes on from any directory.
     written = Path(config.output_dir) if config.output_dir else args.config.parent.resolve()
@@ -65,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         for stage in stages:
             print(f"# {stage.name}\n{_as_typed(stage)}")
         return 0
-    check_installed(config, args.config)
+    if config.backend == "vllm":
+        require("vllm")
     try:
         with alone(output_dir):
             save_run_config(config, output_dir)
@@ -78,6 +87,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _as_typed(stage: Stage) -> str:
+def _as_typed(stage: "Stage") -> str:
     variables = [f"{name}={shlex.quote(value)}" for name, value in stage.env.items()]
     return " ".join([*variables, shlex.join(stage.argv)])

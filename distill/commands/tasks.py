@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 
 if TYPE_CHECKING:
     from lm_eval_tasks.sources.harness_listing import Listed
@@ -30,11 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list and the counts."""
-    try:
-        from lm_eval_tasks.sources.harness_index import known_tasks
-        from lm_eval_tasks.sources.harness_listing import list_tasks, matching
-    except ImportError as error:
-        raise UserError("tasks: lm-eval is not installed; pip install 'icl-distill[eval]'.") from error
+    require("eval", only=["lm-eval"])
+    from lm_eval_tasks.sources.harness_index import known_tasks
+    from lm_eval_tasks.sources.harness_listing import list_tasks, matching
+
     rows = matching(list_tasks(known_tasks()), args.pattern)
     if not rows:
         raise UserError(f"tasks: no name that lm-eval knows fits {args.pattern!r}; try a part of the name.")

@@ -1,6 +1,5 @@
-"""Before the first stage: a run file together with its training files, and what is installed."""
+"""Before the first stage: a run file together with its training files."""
 
-import importlib.util
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,30 +8,6 @@ from typing import Any
 from distill.pipeline.config import BenchmarkRun, RunConfig
 from distill.pipeline.training import training_files
 from lm_eval_tasks.errors import UserError
-
-_EXTRAS = {
-    "train": ("accelerate", "peft", "trl"),
-    "report": ("jinja2", "markdown_it", "matplotlib", "scipy"),
-    "vllm": ("vllm",),
-}
-"""What each extra installs of which a run has need, by the name it is imported by."""
-
-
-def check_installed(config: RunConfig, path: Path) -> None:
-    """See that the extras are there which the last stage, too, will need.
-
-    Raises:
-        UserError: one is not; it says how to install it.
-    """
-    wanted = ["train", "report", *(["vllm"] if config.backend == "vllm" else [])]
-    for extra in wanted:
-        missing = [name for name in _EXTRAS[extra] if importlib.util.find_spec(name) is None]
-        if missing:
-            why = "backend: vllm" if extra == "vllm" else "a run"
-            raise UserError(
-                f"{path}: {why} needs {', '.join(missing)}, which is not installed. Run: pip install "
-                f"'icl-distill[{extra}]'."
-            )
 
 
 def check_trainings(config: RunConfig, folder: Path, path: Path) -> None:

@@ -43,6 +43,7 @@ def read_config(path: Path) -> dict[str, Any]:
         UserError: the file is no YAML, or includes one that is not there.
     """
     try:
+        path = path.resolve()  # as lm-eval does: what a linked file includes stands beside the file itself
         config = load_yaml(path, resolve_func=False, recursive=False)
         included = config.pop("include", [])
         merged: dict[str, Any] = {}

