@@ -273,6 +273,16 @@ def test_dry_run_writes_nothing(files, teachable, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_only_what_training_reads_is_answered(files, teachable, tmp_path, capsys):
+    words = words_of(files, teachable, tmp_path / "out", dry_run=[])
+    assert main([*words, "--max_steps", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "10 of 16 inputs are used: --max_steps 1 reads no more" in printed
+        and "learns from 10 rows" in printed
+    )
+
+
 BAD_TASK = TASK.replace("{{prompt}}", "{{ prompt | nosuchfilter }}")
 BAD = {
     "missing file": ({"eval": "nowhere.jsonl"}, None, ["nowhere.jsonl"]),

@@ -1,6 +1,7 @@
 """A request looked over before anything is written: rows, prompt, lengths, settings."""
 
 import logging
+import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from distill.encoding.encode import encode_prompt
 from distill.evaluation.answers import check_labels
 from distill.evaluation.engines import check_model
 from distill.model.demo_model import resolve_model
-from distill.pipeline.bake.defaults import answer_tokens
+from distill.pipeline.bake import defaults
 from distill.pipeline.bake.request import BakeRequest
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.episodes import Episode, Source
@@ -157,7 +158,22 @@ def _learned(source: Source, context: Context, request: BakeRequest) -> list[Epi
     rows, _ = without_repeats(without_overlap(source.train(), picker.fixed)[0])
     if not rows:
         raise UserError(f"{source.name}: there are no rows to learn from; give some with --inputs.")
-    return rows[: request.limit]
+    return _read(rows[: request.limit], source, request)
+
+
+def _read(rows: list[Episode], source: Source, request: BakeRequest) -> list[Episode]:
+    """Of rows of one's own, those that training gets to: the others need no answer."""
+    several = request.accelerate_config is not None  # processes, which share the steps
+    if not isinstance(source, JsonLinesSource) or several or request.method == "on_policy":
+        return rows
+    number = defaults.rows_read(len(rows), request.training)
+    if number == len(rows):
+        return rows
+    print(
+        f"{number} of {len(rows)} inputs are used: --max_steps {request.training['max_steps']} reads no more."
+    )
+    kept = sorted(random.Random(request.seed).sample(range(len(rows)), number))
+    return [rows[index] for index in kept]
 
 
 def _check_context(context: Context, rows: Sequence[Episode], request: BakeRequest) -> None:
@@ -214,7 +230,7 @@ def _answer_limit(
     if not known:
         return None
     lengths = [len(ids) for ids in tokenizer(known, add_special_tokens=False)["input_ids"]]
-    return answer_tokens(lengths)
+    return defaults.answer_tokens(lengths)
 
 
 def _check_lengths(
