@@ -85,8 +85,8 @@ def dry_run(request: BakeRequest) -> str:
             + ("; the prompted model writes the answers" if plan.answered else ""),
             f"the prompted model reads {context.num_fewshot} demonstrations"
             + (f" and {len(system)} characters of instruction and documents" if system else ""),
-            f"evaluates {len(plan.source.evaluation()[: request.n_samples])} rows, answers of at most "
-            f"{plan.max_new_tokens or 'as many as the task allows'} tokens",
+            f"evaluates {len(plan.source.evaluation()[: request.n_samples])} rows, answers of "
+            + (f"at most {plan.max_new_tokens} tokens" if plan.max_new_tokens else "the task's own length"),
             f"baseline: {'plain fine-tuning' if plan.has_baseline else 'none'}; method {request.method}",
         ]
     )

@@ -111,6 +111,11 @@ def make_plan(request: BakeRequest) -> Plan:
     if Path(model).is_dir():  # what is written down holds from any directory
         model = str(Path(model).resolve())
     tokenizer = AutoTokenizer.from_pretrained(model)
+    if not tokenizer.eos_token:
+        raise UserError(
+            f"--model {request.model}: its tokenizer has no eos_token, so that no answer would ever end. Set "
+            "it in tokenizer_config.json."
+        )
     config = AutoConfig.from_pretrained(model).get_text_config()
     spec = request.spec()
     source = spec.open(chat=tokenizer.chat_template is not None)
@@ -167,6 +172,11 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
             "there is nothing to bake: the prompted model reads what the bare one reads. Give "
             "--demonstrations or --num_fewshot, --system_instruction, --document, --privileged, or rows with "
             "a teacher_prompt."
+        )
+    if context.num_fewshot and context.demonstrations == "zero":
+        raise UserError(
+            "--demonstrations zero shows none, so that the prompted model would read what the bare one reads. "
+            "Leave it out."
         )
     if request.method == "on_policy" and (request.keep == "correct" or request.n_answers > 1):
         raise UserError(
