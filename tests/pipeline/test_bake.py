@@ -268,6 +268,35 @@ def test_a_prompt_that_does_not_help_ends_before_training(files, teachable, stag
     assert stages.started[begun:] == ["gap"] and not (tmp_path / "out" / "bake.json").exists()
 
 
+def test_the_student_writes_to_inputs_without_labels(files, teachable, stages, tmp_path):
+    output = tmp_path / "out"
+    words = words_of(files, teachable, output, method="on_policy", baseline="none", learning_rate="5e-3")
+    assert main(words) == 0
+    outcome = json.loads((output / "bake.json").read_text())
+    assert (
+        outcome["baked"]["correct"] > 0 and outcome["divergence"]["after"] < outcome["divergence"]["before"]
+    )
+    assert yaml.safe_load((output / "distill.yaml").read_text())["lmbda"] == 1.0
+
+
+def test_a_prompt_of_the_rows_to_learn_from_alone(files, teachable, stages, tmp_path, capsys):
+    """Then nothing is measured with a prompt, which is said and no error."""
+    rows = asked("name", 16)
+    for row in rows:
+        asked_for = {"role": "user", "content": row["prompt"]}
+        row["teacher_prompt"] = [{"role": "system", "content": "Always red."}, asked_for]
+    output, inputs = tmp_path / "out", write(tmp_path / "inputs.jsonl", rows)
+    words = words_of(
+        files, teachable, output, inputs=inputs, demonstrations=None, baseline="none", learning_rate="5e-3"
+    )
+    assert main(words) == 0
+    outcome, printed = json.loads((output / "bake.json").read_text()), capsys.readouterr().out
+    assert outcome["prompted"] is outcome["baked_prompted"] is outcome["gap_closed"] is None
+    assert outcome["baked"]["correct"] > 0
+    assert "WARNING: no evaluated row has a teacher_prompt" in printed
+    assert "Gap closed: not said; no evaluated row has a prompt" in printed
+
+
 def test_dry_run_writes_nothing(files, teachable, tmp_path, capsys):
     words = words_of(files, teachable, tmp_path / "out", dry_run=[])
     assert main(words) == 0
@@ -383,7 +412,17 @@ def test_an_unfit_template_or_tokenizer_is_named(case, files, teachable, stages,
 
 
 def test_an_option_given_again_has_its_last_value():
-    words = "--save_steps 5 --max_steps 2 --save_steps 1 --lora-target-modules q_proj v_proj".split()
+    words = [
+        "--save_steps",
+        "5",
+        "--max_steps",
+        "2",
+        "--save_steps",
+        "1",
+        "--lora-target-modules",
+        "q_proj",
+        "v_proj",
+    ]
     found = training_keys(words)
     assert found == {"save_steps": 1, "max_steps": 2, "lora_target_modules": ["q_proj", "v_proj"]}
 

@@ -82,7 +82,8 @@ def dry_run(request: BakeRequest) -> str:
         [
             f"model {request.model}, job {plan.name}",
             f"learns from {plan.rows} rows, {plan.labelled} of them with an answer"
-            + ("; the prompted model writes the answers" if plan.answered else ""),
+            + ("; the prompted model writes the answers" if plan.answered else "")
+            + (", and the student those it trains on" if request.method == "on_policy" else ""),
             f"the prompted model reads {context.num_fewshot} demonstrations"
             + (f" and {len(system)} characters of instruction and documents" if system else ""),
             f"evaluates {len(plan.source.evaluation()[: request.n_samples])} rows, answers of "
@@ -101,6 +102,11 @@ def _check_gain(plan: Plan, folder: Path) -> None:
     measured = read_measured(folder / plan.name / "gap.json")
     base, prompted = view_of(measured, "bare"), view_of(measured, "prompted")
     if not prompted:
+        print(
+            "WARNING: no evaluated row has a teacher_prompt or privileged_context, so that what the prompt "
+            "gives is not measured. Add one to the rows of --eval.",
+            flush=True,
+        )
         return
     before, after = score_of(base), score_of(prompted)
     assert before is not None and after is not None

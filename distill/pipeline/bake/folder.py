@@ -110,7 +110,7 @@ def _benchmark(plan: Plan, folder: Path) -> BenchmarkRun:
         privileged=request.privileged,
         privileged_template=request.privileged_template,
         answers=_answers(plan) if plan.answered else None,
-        prompted=(BAKED,),
+        prompted=(BAKED,) if plan.prompts_evaluated else (),
     )
 
 

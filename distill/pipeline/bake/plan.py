@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 from distill.encoding.encode import encode_prompt
 from distill.evaluation.answers import check_labels
 from distill.evaluation.engines import check_model
+from distill.evaluation.session import has_own_context
 from distill.model.demo_model import resolve_model
 from distill.pipeline.bake.defaults import answer_tokens
 from distill.pipeline.bake.request import BakeRequest
@@ -81,10 +82,14 @@ class Plan:
     @property
     def answered(self) -> bool:
         """Whether the teacher writes answers before training."""
+        # On-policy as well: the held-out divergence is measured on answers; a row without one is left out.
         request = self.request
-        if request.method == "on_policy":
-            return False
         return self.labelled < self.rows or request.n_answers > 1 or request.keep == "correct"
+
+    @property
+    def prompts_evaluated(self) -> bool:
+        """Whether the evaluated rows have a prompted view, as the evaluation finds it."""
+        return not self.context.is_empty or has_own_context(self.source)
 
     @property
     def demonstrations_only(self) -> bool:
@@ -175,8 +180,8 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
         )
     if context.num_fewshot and context.demonstrations == "zero":
         raise UserError(
-            "--demonstrations zero shows none, so that the prompted model would read what the bare one reads. "
-            "Leave it out."
+            "--demonstrations zero shows none, so that the prompted model would read what the bare one "
+            "reads. Leave it out."
         )
     if request.method == "on_policy" and (request.keep == "correct" or request.n_answers > 1):
         raise UserError(
