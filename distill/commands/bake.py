@@ -82,13 +82,13 @@ def training_keys(words: list[str]) -> dict[str, Any]:
         UserError: a word is no option, or a value is no YAML.
     """
     keys: dict[str, list[str]] = {}
-    name = ""
+    name = None
     for word in words:
         if word.startswith("--"):
             name, _, value = word[2:].partition("=")
             name = name.replace("-", "_")
-            keys[name] = [value] if value else []  # of a repeated option the last counts, as of the others
-        elif not name:
+            keys[name] = [value] if value else []  # given again, the last one counts, as with other options
+        elif name is None:
             raise UserError(f"unrecognized argument {word!r}; see --help.")
         else:
             keys[name].append(word)

@@ -17,7 +17,7 @@ from lm_eval_tasks.scoring.metrics import Metric, Metrics
 logger = logging.getLogger(__name__)
 
 _REMEDIES = {
-    "truncated": "raise it with --gen_kwargs max_gen_toks=N, and see {completed}",
+    "truncated": "raise --max_new_tokens (of lm_eval: --gen_kwargs max_gen_toks=N), and see {completed}",
     "unclosed_think": "raise max_gen_toks, or check that enable_thinking is off",
     "scorer_error": "see the errors above; these answers count as wrong",
 }

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 from distill.encoding.encode import encode_prompt
 from distill.evaluation.answers import check_labels
 from distill.evaluation.engines import check_model
+from distill.evaluation.session import has_own_context
 from distill.model.demo_model import resolve_model
 from distill.pipeline.bake import defaults
 from distill.pipeline.bake.request import BakeRequest
@@ -82,10 +83,14 @@ class Plan:
     @property
     def answered(self) -> bool:
         """Whether the teacher writes answers before training."""
+        # On-policy as well: the held-out divergence is measured on answers; a row without one is left out.
         request = self.request
-        if request.method == "on_policy":
-            return False
         return self.labelled < self.rows or request.n_answers > 1 or request.keep == "correct"
+
+    @property
+    def prompts_evaluated(self) -> bool:
+        """Whether the evaluated rows have a prompted view, as the evaluation finds it."""
+        return not self.context.is_empty or has_own_context(self.source)
 
     @property
     def demonstrations_only(self) -> bool:
@@ -112,6 +117,11 @@ def make_plan(request: BakeRequest) -> Plan:
     if Path(model).is_dir():  # what is written down holds from any directory
         model = str(Path(model).resolve())
     tokenizer = AutoTokenizer.from_pretrained(model)
+    if not tokenizer.eos_token:
+        raise UserError(
+            f"--model {request.model}: its tokenizer has no eos_token, so that no answer would ever end. Set "
+            "it in tokenizer_config.json."
+        )
     config = AutoConfig.from_pretrained(model).get_text_config()
     spec = request.spec()
     source = spec.open(chat=tokenizer.chat_template is not None)
@@ -183,6 +193,11 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
             "there is nothing to bake: the prompted model reads what the bare one reads. Give "
             "--demonstrations or --num_fewshot, --system_instruction, --document, --privileged, or rows with "
             "a teacher_prompt."
+        )
+    if context.num_fewshot and context.demonstrations == "zero":
+        raise UserError(
+            "--demonstrations zero shows none, so that the prompted model would read what the bare one "
+            "reads. Leave it out."
         )
     if request.method == "on_policy" and (request.keep == "correct" or request.n_answers > 1):
         raise UserError(
