@@ -72,14 +72,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _judge_maker(args: argparse.Namespace) -> Callable[[], Judge]:
-    scored = _SCORED[args.task]
+    make: Callable[..., Judge] = _SCORED[args.task].make_judge
     if args.revision is None:
-        return partial(scored.make_judge, args.data)
-    known = scored.revisions if isinstance(scored, RewardSet) else ()
+        return partial(make, args.data)
+    known = REWARD_SETS[args.task].revisions if args.task in REWARD_SETS else ()
     if args.revision not in known:
         remedy = f"choose from {', '.join(known)}" if known else f"{args.task} has none; leave it out"
         raise UserError(f"--revision is {args.revision!r}; {remedy}.")
-    return partial(scored.make_judge, args.data, revision=args.revision)
+    return partial(make, args.data, revision=args.revision)
 
 
 def _score_file(

@@ -28,15 +28,21 @@ class Model(BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append(asked)
+        choice = {"index": 0, "finish_reason": "stop"}
         message = {"role": "assistant", "content": RESPONSE}
         body = {
-            "id": "1", "object": "chat.completion", "created": 0, "model": asked["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "id": "1", "created": 0, "model": asked["model"],
             "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
         }  # fmt: skip
-        payload = json.dumps(body).encode()
+        if asked.get("stream"):
+            body |= {"object": "chat.completion.chunk", "choices": [{**choice, "delta": message}]}
+            kind, text = "text/event-stream", f"data: {json.dumps(body)}\n\ndata: [DONE]\n\n"
+        else:
+            body |= {"object": "chat.completion", "choices": [{**choice, "message": message}]}
+            kind, text = "application/json", json.dumps(body)
+        payload = text.encode()
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)

@@ -113,6 +113,16 @@ def test_a_v1_run_is_judged_again(environment, v1_run, monkeypatch, capsys):
     traces = v1_run / "traces.jsonl"
     traces.write_text(traces.read_text().replace('"score": -0.2', '"score": 0.2'))
     assert run_main(monkeypatch, v1_run, "--environment", environment) == 1
+    failed = json.loads(traces.read_text().splitlines()[0])
+    failed["traces"][0] |= {
+        "nodes": [],
+        "rewards": {},
+        "calls": [{"error": {}}],
+        "errors": [{"type": "ProviderError"}],
+    }
+    traces.write_text(json.dumps(failed))
+    assert run_main(monkeypatch, v1_run, "--environment", environment) == 0
+    assert "mean reward 0.0000, recomputed rewards equal: 1 of 1" in capsys.readouterr().out
     traces.write_text('{"traces": [{}]}')
     assert run_main(monkeypatch, v1_run, "--environment", environment) == 2
     assert str(v1_run) in capsys.readouterr().err

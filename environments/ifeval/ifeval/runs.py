@@ -137,12 +137,14 @@ def _legacy_shape(trace: Mapping[str, Any]) -> dict[str, Any]:
         "completion": [node["message"] for node in trace["nodes"]],
         "reward": sum(reward["score"] * reward["weight"] for reward in trace["rewards"].values()),
         "error": trace["errors"] or None,
-        "is_truncated": bool(calls) and calls[-1]["finish_reason"] == "length",
+        "is_truncated": bool(calls) and calls[-1].get("finish_reason") == "length",
     }
 
 
 def _grade_again(row: Mapping[str, Any], *, reasoning: bool, mode: str, revision: str) -> Grade:
     messages = [message for message in row.get("completion") or [] if message.get("role") == "assistant"]
+    if not messages and row.get("error") is not None:
+        return Grade(0.0, 0.0, 0.0, {}, "the rollout failed before the model had answered")
     last = messages[-1] if messages else {}
     text = raw_response(last.get("content"), last.get("reasoning_content"), reasoning=reasoning)
     return grade(text, row.get("answer", ""), reasoning=reasoning, mode=mode, revision=revision)
