@@ -114,6 +114,6 @@ class IFEvalDistillDataset(Sequence[Row]):
         return build_rows([episode], self._pick, self._teach, self._tokenizer, budgets=self._budgets)[0][0]
 
     def _pick(self, episode: Episode) -> list[Episode]:
-        if self._picker.mode == "fixed":
-            return without_overlap(self._picker.fixed, [episode])[0]
+        if fixed := self._picker.fixed:
+            return without_overlap(fixed, [episode])[0]
         return self._picker.pick(episode)
