@@ -60,8 +60,8 @@ def test_the_files_are_complete(chat):
 def test_a_random_model_never_stops_and_is_seen_to_be_cut(chat):
     for samples in chat.samples.values():
         assert [sample["truncated"] for sample in samples] == [True] * 3
-        assert [sample["completed_strict_acc"] for sample in samples] == [None] * 3
-    assert chat.results["results"]["gsm8k_icl_0shot"]["completed_strict_acc,none"] == "N/A"
+        assert [sample["score_on_completed"] for sample in samples] == [None] * 3
+    assert chat.results["results"]["gsm8k_icl_0shot"]["score_on_completed,none"] == "N/A"
 
 
 def test_without_a_chat_template_the_models_files_tell(chat, evaluate, make_lm, model_dir):
@@ -121,7 +121,7 @@ class TestLeaderboard:
             found = record["metrics"]["flexible_acc"]
             assert (found["count"], found["n"]) == (sum(verdicts), 3)
             assert found["value"] == pytest.approx(sum(verdicts) / 3)
-        assert record["metrics"]["completed_strict_acc"] == {
+        assert record["metrics"]["score_on_completed"] == {
             "value": None,
             "stderr": None,
             "count": None,
