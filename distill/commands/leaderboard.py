@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", required=True, type=Path, help="the leaderboard, JSON")
     parser.add_argument(
+        "--lm_eval", type=Path, metavar="FOLDER", help="write every result there, in the files of lm_eval"
+    )
+    parser.add_argument(
         "--model_card", type=Path, help="write the model-index block into this card (README.md)"
     )
 
@@ -24,13 +27,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Merge, write, and say what is in it."""
     require("report", only=["numpy", "scipy"])
+    from distill.evaluation.lm_eval_writing import write_lm_eval
+    from distill.evaluation.result import read_file
     from distill.report.leaderboard import leaderboard, result_files
     from distill.report.leaderboard_pairs import label
 
-    board = leaderboard(result_files(args.results))
+    files = result_files(args.results)
+    board = leaderboard(files)
     if args.model_card and len(board["models"]) != 1:
         names = ", ".join(map(label, board["models"]))
         raise UserError(f"--model_card is of one model, and the results are of several: {names}.")
+    for result in (result for file in files if args.lm_eval for result in read_file(file)):
+        write_lm_eval(result, args.lm_eval)
     write_json(args.output, board)
     if args.model_card:
         _write_card(board["models"][0], args.model_card)

@@ -298,7 +298,7 @@ def _diagnostics(told: Json, primary: str) -> Json:
     for name, metric in told.items():
         rate, count = metric["rate"], metric["correct"]
         if name == ON_COMPLETED:
-            n = metric["total"] if count is not None else 0
+            n = metric["total"] if count is not None else None if rate is not None else 0
             found[name] = {"metric": primary, "count": count, "total": n, "rate": rate}
         elif rate is not None:
             found[name] = share(round(rate * metric["total"]) if count is None else count, metric["total"])

@@ -99,7 +99,7 @@ def differences(place: str, group: Sequence[tuple[str, Entry]], *, but: Sequence
         for name, read in _OF_ONE_VIEW.items():
             found += difference(place, name, [(who, read(entry)) for who, entry in alike])
         # Equal data with unequal prompts: another renderer or other demonstrations.
-        if len({(_data(entry), entry["data"]["rows"]) for _, entry in alike}) == 1:
+        if PROMPTS not in but and len({(_data(entry), entry["data"]["rows"]) for _, entry in alike}) == 1:
             prompts = [(who, _at("prompts", "fingerprint")(entry)) for who, entry in alike]
             which = f"the {view} prompt" if view != WITH_PROMPT else "the prompt in full"
             found += difference(place, which, prompts)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.evaluation.result import Result, same_rows
-from distill.report.comparability import BASE_MODEL, SEED, difference, differences, differing
+from distill.report.comparability import BASE_MODEL, PROMPTS, SEED, difference, differences, differing
 from distill.report.labels import model_name
 from distill.report.paired import columns
 from distill.statistics.paired import Paired, compare
@@ -100,7 +100,9 @@ def leaderboard_warnings(ranked: Sequence[Ranked]) -> list[str]:
         found += _repeats(place, group)
         if len({id(one.model) for one in group}) > 1:
             named = [(label(one.model), one.result.entry) for one in group]
-            found += differences(place, named, but=_NOT_COMPARED) + _rows(place, group)
+            rows = _rows(place, group)
+            # Other rows have other prompts.
+            found += differences(place, named, but=(*_NOT_COMPARED, *([PROMPTS] if rows else []))) + rows
     return found + _shots(ranked)
 
 

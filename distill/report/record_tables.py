@@ -87,8 +87,8 @@ def software(entries: Iterable[Entry]) -> str:
 def _completed(found: Entry | None) -> str:
     if not found:
         return MISSING
-    of = f"n = {found['total']}" if found.get("count") is None else f"{found['count']}/{found['total']}"
-    return f"{percent(found['rate'])} ({of})"
+    told = f" ({found['count']}/{found['total']})" if found.get("count") is not None else ""
+    return percent(found["rate"]) + told
 
 
 def _subject(entry: Entry) -> str:

@@ -11,7 +11,12 @@ from distill.statistics.intervals import score_interval
 from distill.statistics.significance import minimum_detectable_effect
 from lm_eval_tasks.errors import UserError
 
-ASKED = {"demonstrations": "fixed", "demonstration_seed": 42, "data_fingerprint": "d"}
+ASKED = {
+    "demonstrations": "fixed",
+    "demonstration_seed": 42,
+    "data_fingerprint": "d",
+    "versions": {"icl-distill": "8"},
+}
 
 
 def write(
@@ -33,7 +38,8 @@ def write(
         },
         "config": {
             "model": changes.pop("backend", "vllm"),
-            "model_args": {"pretrained": f"org/{name}", "dtype": changes.pop("dtype", "bfloat16")},
+            "model_args": {"pretrained": f"org/{name}", "dtype": changes.pop("dtype", "bfloat16")}
+            | changes.pop("arguments", {}),
             "limit": changes.pop("limit", None),
             "model_sha": changes.pop("sha", ""),
         },
@@ -45,14 +51,15 @@ def write(
         "task_hashes": {task: f"hash of {ids}"} if log else {},
     }
     prompt = changes.pop("prompt", "p")
+    docs = changes.pop("docs", [{}] * n)
     assert not changes
     stem = f"{name}-{len(list(folder.iterdir()))}"
     file = folder / f"results_{stem}.json"
     file.write_text(json.dumps(results))
     rows = [
-        {"doc_id": i, "doc": {}, "doc_hash": f"d{i}", "prompt_hash": f"{prompt}{i}", "filter": "none"}
+        {"doc_id": i, "doc": doc, "doc_hash": f"d{i}", "prompt_hash": f"{prompt}{i}", "filter": "none"}
         | {metric: verdict}
-        for i, verdict in zip(ids, verdicts, strict=True)
+        for i, doc, verdict in zip(ids, docs, verdicts, strict=True)
     ]
     if log:
         lines = "".join(json.dumps(row) + "\n" for row in reversed(rows))
