@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 from lm_eval.__main__ import cli_evaluate
 
 from distill.cli import main
+from distill.report.leaderboard import leaderboard, result_files
 from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.harness.tokens import is_cut, token_counter
 
@@ -122,13 +123,17 @@ class TestLeaderboard:
             assert (found["count"], found["n"]) == (sum(verdicts), 3)
             assert found["value"] == pytest.approx(sum(verdicts) / 3)
         assert record["metrics"]["score_on_completed"] == {
-            "value": None,
-            "stderr": None,
-            "count": None,
-            "n": None,
-            "interval": None,
-            "unit": None,
-        }
+            "value": None, "stderr": None, "count": None, "n": 0, "interval": None, "unit": "row",
+        }  # fmt: skip
+
+    def test_our_own_gap_asks_what_lm_eval_asks(self, chat, model_dir, tmp_path):
+        words = ["gap", "--model", str(model_dir), "--task", "gsm8k", "--data", "sample", "--n_samples", "3"]
+        words += ["--max_new_tokens", str(LIMIT), "--backend", "hf", "--output", str(tmp_path / "gap.json")]
+        assert main(words) == 0
+        board = leaderboard(result_files([chat.folder, tmp_path]))
+        (entry,) = board["models"]  # the same weights, and nothing that is told of them differs
+        assert [record["results_file"] for record in entry["tasks"]] == [str(tmp_path / "gap.json")] * 2
+        assert board["warnings"] == [] == board["comparisons"]
 
     def test_a_later_run_replaces_the_same_question_only(self, chat, tmp_path):
         for name, n in (("again", 3), ("shorter", 2)):
