@@ -86,7 +86,7 @@ def test_ifeval_by_prompt_and_by_key(tmp_path, prompts):
         "prompt_level_loose_acc": "3/4",
         "inst_level_loose_acc": "5/6",
     }
-    assert result["mean_of_four"]["value"] == pytest.approx((2 / 4 + 4 / 6 + 3 / 4 + 5 / 6) / 4)
+    assert result["strict_acc_mean"] == pytest.approx((2 / 4 + 4 / 6) / 2)
     assert result["per_instruction_type"]["startend:quotation"]["strict"]["count"] == "1/2"
     assert result["metrics"]["inst_level_strict_acc"]["clusters"] == 2
     assert result["data"]["prompts"] == 2
@@ -252,7 +252,7 @@ def test_samples_of_lm_eval(tmp_path):
     assert done.returncode == 0, done.stderr
     assert [(v["row"], v["strict"]) for v in verdicts(tmp_path)] == [(0, False), (1, True), (1, False)]
     result = output(tmp_path)
-    assert result["diagnostics"]["unclosed_think_rate"] == pytest.approx(1 / 3)
+    assert result["diagnostics"]["unclosed_think"] == pytest.approx(1 / 3)
     assert result["metrics"]["strict_acc"]["clusters"] == 2
 
 

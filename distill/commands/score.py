@@ -6,9 +6,7 @@ Formats of its files: lm_eval_tasks/scorefile/README.md.
 import argparse
 import contextlib
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,7 +17,7 @@ from tqdm import tqdm
 from lm_eval_tasks import __version__
 from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS, Benchmark, RewardSet
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.files import write_json
+from lm_eval_tasks.files import whole_file, write_json
 from lm_eval_tasks.scorefile.chunks import Job, Line, Scored, score_lines
 from lm_eval_tasks.scorefile.judging import Judge
 from lm_eval_tasks.scorefile.records import parse_line
@@ -58,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     job = Job(_judge_maker(args), _first_filter(args.responses))
     judge = job.make_judge()
     totals = Totals(judge)
-    with _verdict_file(args.verdicts) as verdicts:
+    with whole_file(args.verdicts) if args.verdicts else contextlib.nullcontext() as verdicts:
         rows, malformed = _score_file(args, job, totals, verdicts)
     if rows == 0:
         raise UserError(f"--responses: {args.responses} holds no rows.")
@@ -83,7 +81,7 @@ def _judge_maker(args: argparse.Namespace) -> Callable[[], Judge]:
 
 
 def _score_file(
-    args: argparse.Namespace, job: Job, totals: Totals, verdicts: IO[str] | None
+    args: argparse.Namespace, job: Job, totals: Totals, verdicts: IO[bytes] | None
 ) -> tuple[int, list[str]]:
     """Add every line to the totals and write its verdicts; the number of rows and the errors."""
     rows, malformed = 0, []
@@ -102,10 +100,10 @@ def _score_file(
     return rows, malformed
 
 
-def _verdict_lines(scored: Scored) -> Iterator[str]:
+def _verdict_lines(scored: Scored) -> Iterator[bytes]:
     for judged in scored.judged:
         # ASCII alone: an answer may hold half of a surrogate pair, which no encoding of the file could.
-        yield json.dumps({"row": scored.row, **judged.verdict}) + "\n"
+        yield (json.dumps({"row": scored.row, **judged.verdict}) + "\n").encode()
 
 
 def _lines(path: Path) -> Iterator[Line]:
@@ -125,24 +123,6 @@ def _first_filter(path: Path) -> str | None:
             name = parse_line(line.text).get("filter")
             return name if isinstance(name, str) else None
     return None
-
-
-@contextlib.contextmanager
-def _verdict_file(path: Path | None) -> Iterator[IO[str] | None]:
-    """A file that appears under its name when all is written; None where none is wanted."""
-    if path is None:
-        yield None
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yield file
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _result(
@@ -175,8 +155,8 @@ def _print_summary(result: dict[str, Any], warning: str | None) -> None:
             continue
         low, high = metric["wilson_95"]
         print(f"{name:26}{metric['value']:8.2%}  ({metric['count']}; 95% {low:.2%} to {high:.2%})")
-    if "mean_of_four" in result:
-        print(f"{'mean of the four':26}{result['mean_of_four']['value']:8.2%}")
+    if (mean := result.get("strict_acc_mean")) is not None:
+        print(f"{'strict_acc_mean':26}{mean:8.2%}")
     if result["malformed"]["count"]:
         print(f"malformed rows, counted as failures: {result['malformed']['count']}", file=sys.stderr)
     if warning:
