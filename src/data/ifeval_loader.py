@@ -91,6 +91,7 @@ class IFEvalDistillDataset(Sequence[Row]):
         )
         source = spec.open()
         self._episodes = [BENCHMARK.parse(row, str(n), f"examples[{n}]") for n, row in enumerate(examples)]
+        self._fixed = demonstrations == "fixed"
         self._picker = source.picker(num_fewshot, demonstrations, seed)
         self._teach = partial(spec.context(source).prompt, source)
         self._tokenizer = tokenizer
@@ -114,6 +115,6 @@ class IFEvalDistillDataset(Sequence[Row]):
         return build_rows([episode], self._pick, self._teach, self._tokenizer, budgets=self._budgets)[0][0]
 
     def _pick(self, episode: Episode) -> list[Episode]:
-        if fixed := self._picker.fixed:
-            return without_overlap(fixed, [episode])[0]
+        if self._fixed:  # before a demonstration, which `pick` refuses, the others
+            return without_overlap(self._picker.fixed, [episode])[0]
         return self._picker.pick(episode)

@@ -9,6 +9,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,14 @@ def test_the_loader_serves_rows_and_their_tokens(model_dir, monkeypatch, capsys)
     # A demonstration is never its own.
     (shown,) = training.record["demonstration_ids"]
     assert [rows[places[key]]["demonstrations"] for key in shown] == [3] * 4
+    # Of its own for each row, if that is asked for: as the training's picker draws them.
+    arguments = replace(arguments, demonstrations="per_example")
+    drawn = load_training_data(arguments, names["tok"], max_length=None, seed=42).train
+    rows = names["IFEvalDistillDataset"](names["exs"], names["tok"], demonstrations="per_example")
+    assert [rows[places[one["id"]]] for one in drawn] == drawn
+    assert [one["teacher_prompt_ids"] for one in drawn] != [
+        one["teacher_prompt_ids"] for one in training.train
+    ]
     (test,) = {tuple(row) for row in names["load_ifeval"]("test")}
     assert "response" not in test
     with pytest.raises(ValueError, match=r"split: 'dev'.*train, test"):
