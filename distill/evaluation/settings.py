@@ -67,9 +67,8 @@ class EvalSettings:
 
     def _check_gpus(self) -> None:
         wanted = self.tensor_parallel_size
-        if (
-            wanted == 1 or "distributed_executor_backend" in self.model_args
-        ):  # then GPUs of other machines count
+        # With an executor of one's own, such as Ray's, GPUs of other machines count.
+        if wanted == 1 or "distributed_executor_backend" in self.model_args:
             return
         count, words = gpus_here()
         if wanted > count:
