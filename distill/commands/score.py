@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the prompts, where rows do not say what they answer; default: in ICL_DATA_DIR",
     )
-    parser.add_argument("--revision", help="of rlvr: whose functions judge, main or tulu3; default: main")
+    parser.add_argument(
+        "--revision", help="whose functions judge, where a reward set has several; default: the first"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the scores, as JSON")
     parser.add_argument("--verdicts", type=Path, help="one JSON line per response")
     parser.add_argument("--workers", type=int, default=1, help="processes; results do not depend on it")
