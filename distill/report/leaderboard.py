@@ -24,7 +24,7 @@ _ASKED = {"demonstrations": "mode", "demonstration_seed": "seed", "pool_source":
 
 
 def result_files(paths: Iterable[Path]) -> list[Path]:
-    """The results files among `paths`, folders searched through, oldest first by name.
+    """The results files among `paths`, folders searched through, in the order of their names.
 
     Raises:
         UserError: a path does not exist, or there is no result file.
@@ -48,7 +48,8 @@ def leaderboard(files: Sequence[Path]) -> Json:
     """
     models: dict[str, Json] = {}
     ranked: list[Ranked] = []
-    for one in (one for file in files for one in read_file(file)):
+    results = [one for file in files for one in read_file(file)]
+    for one in sorted(results, key=lambda one: one.entry["date"]):
         model = _model(one)
         entry = models.setdefault(json.dumps(_identity(model), sort_keys=True), model | {"tasks": []})
         entry["versions"] |= model["versions"]
