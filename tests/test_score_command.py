@@ -223,6 +223,23 @@ def test_malformed_rows_of_the_other_tasks(tmp_path, task, row):
     assert verdicts(tmp_path)[0]["error"]
 
 
+def test_rlvr_follows_the_revision_that_is_named(tmp_path):
+    row = {"response": "none", "ground_truth": {"func_name": "validate_placeholders", "N": 1}}
+    for more, revision, count in (((), "main", "0/1"), (("--revision", "tulu3"), "tulu3", "1/1")):
+        done = score(tmp_path, "--task", "rlvr", *more, rows=[row])
+        assert done.returncode == 0, done.stderr
+        assert (output(tmp_path)["revision"], output(tmp_path)["metrics"]["reward"]["count"]) == (
+            revision,
+            count,
+        )
+    for words, remedy in (
+        (("--task", "rlvr", "--revision", "2024"), "choose from main, tulu3"),
+        (("--task", "math", "--revision", "main"), "math has none; leave it out"),
+    ):
+        done = score(tmp_path, *words, rows=[row])
+        assert done.returncode == 2 and remedy in done.stderr
+
+
 def test_samples_of_lm_eval(tmp_path):
     doc = {"id": "0", "question": "q", "target": "18"}
     sample = {"doc_id": 0, "doc": doc, "target": "18", "arguments": {"gen_args_0": {"arg_0": "q <think>\n"}}}

@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +19,7 @@ from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS, Benchmark, RewardS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import whole_file, write_json
 from lm_eval_tasks.scorefile.chunks import Job, Line, Scored, score_lines
+from lm_eval_tasks.scorefile.judging import Judge
 from lm_eval_tasks.scorefile.records import parse_line
 from lm_eval_tasks.scorefile.totals import Totals
 
@@ -37,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the prompts, where rows do not say what they answer; default: in ICL_DATA_DIR",
     )
+    parser.add_argument(
+        "--revision", help="whose functions judge, where a reward set has several; default: the first"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the scores, as JSON")
     parser.add_argument("--verdicts", type=Path, help="one JSON line per response")
     parser.add_argument("--workers", type=int, default=1, help="processes; results do not depend on it")
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--workers must be at least 1, not {args.workers}.")
     if not args.responses.is_file():
         raise UserError(f"--responses: {args.responses} does not exist.")
-    job = Job(partial(_SCORED[args.task].make_judge, args.data), _first_filter(args.responses))
+    job = Job(_judge_maker(args), _first_filter(args.responses))
     judge = job.make_judge()
     totals = Totals(judge)
     with whole_file(args.verdicts) if args.verdicts else contextlib.nullcontext() as verdicts:
@@ -65,6 +69,17 @@ def run(args: argparse.Namespace) -> int:
     write_json(args.output, result)
     _print_summary(result, totals.diagnostics.warning())
     return 0
+
+
+def _judge_maker(args: argparse.Namespace) -> Callable[[], Judge]:
+    make: Callable[..., Judge] = _SCORED[args.task].make_judge
+    if args.revision is None:
+        return partial(make, args.data)
+    known = REWARD_SETS[args.task].revisions if args.task in REWARD_SETS else ()
+    if args.revision not in known:
+        remedy = f"choose from {', '.join(known)}" if known else f"{args.task} has none; leave it out"
+        raise UserError(f"--revision is {args.revision!r}; {remedy}.")
+    return partial(make, args.data, revision=args.revision)
 
 
 def _score_file(

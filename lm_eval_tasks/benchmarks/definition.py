@@ -123,10 +123,12 @@ class RewardSet:
         name: The name of its folder.
         title: In tables.
         questions: `questions(data)`: place and question of every training row.
-        make_judge: See `Benchmark`.
+        make_judge: See `Benchmark`; it takes a `revision` as well, where there are several.
+        revisions: States of the original that its functions can follow, the default one first.
     """
 
     name: str
     title: str
     questions: Callable[[str | None], list[tuple[str, str]]]
-    make_judge: Callable[[Path | None], Judge]
+    make_judge: Callable[..., Judge]
+    revisions: tuple[str, ...] = ()

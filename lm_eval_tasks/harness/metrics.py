@@ -18,7 +18,7 @@ from lm_eval_tasks.scoring.names import ON_COMPLETED
 logger = logging.getLogger(__name__)
 
 _REMEDIES = {
-    "truncated": f"raise it with --gen_kwargs max_gen_toks=N, and see {ON_COMPLETED}",
+    "truncated": f"raise --max_new_tokens (of lm_eval: --gen_kwargs max_gen_toks=N), and see {ON_COMPLETED}",
     "unclosed_think": "raise max_gen_toks, or check that enable_thinking is off",
     "scorer_error": "see the errors above; these answers count as wrong",
 }

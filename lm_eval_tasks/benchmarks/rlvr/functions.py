@@ -1,7 +1,7 @@
-"""The 25 constraint functions of RLVR-IFeval, after open-instruct's.
+"""The 25 constraint functions of RLVR-IFeval, after open-instruct's main branch of August 2026 (e6c3044a).
 
 Each takes the answer and its own arguments. Where the original takes quadratic time on some texts, the same
-matches are counted in one pass here.
+matches are counted in one pass here. Earlier states of open-instruct: `revisions.py`.
 """
 
 import re
