@@ -132,11 +132,10 @@ def _record(one: Result) -> Json:
 
 
 def _span(one: Result) -> Json | None:
-    """Which rows of the data set were asked; ours are the first ones."""
-    if one.rows is None:
+    """Which rows of the data set were asked."""
+    if not one.rows:
         return None
-    places = [row.get("doc_id", place) for place, row in enumerate(one.rows.values())]
-    return {"first": places[0], "last": places[-1], "fingerprint": digest_all(one.docs() or [])}
+    return {"first": one.places[0], "last": one.places[-1], "fingerprint": digest_all(one.docs())}
 
 
 def _metrics(entry: Json) -> Json:
