@@ -49,8 +49,8 @@ def leaderboard(files: Sequence[Path]) -> Json:
     models: dict[str, Json] = {}
     ranked: list[Ranked] = []
     results = [one for file in files for one in read_file(file)]
-    for one in sorted(results, key=lambda one: one.entry["date"]):
-        model = _model(one)
+    results.sort(key=lambda one: one.entry["date"])
+    for one, model in zip(results, _models(results), strict=True):
         entry = models.setdefault(json.dumps(_identity(model), sort_keys=True), model | {"tasks": []})
         entry["versions"] |= model["versions"]
         new = Ranked(one, entry, _record(one))
@@ -71,6 +71,20 @@ def leaderboard(files: Sequence[Path]) -> Json:
         "comparisons": comparisons(ranked),
         "warnings": leaderboard_warnings(ranked),
     }
+
+
+def _models(results: Sequence[Result]) -> list[Json]:
+    """Who answered each; ours tell no hash of the hub, and are of the one that lm-eval tells, if any."""
+    models = [_model(one) for one in results]
+    hashes: dict[str, set[str]] = {}
+    for model in models:
+        if model["sha"]:
+            hashes.setdefault(json.dumps(_identity(model | {"sha": None})), set()).add(model["sha"])
+    for model in models:
+        told = hashes.get(json.dumps(_identity(model)), set())
+        if len(told) == 1:
+            model["sha"] = min(told)
+    return models
 
 
 def _model(one: Result) -> Json:

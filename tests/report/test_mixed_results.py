@@ -9,6 +9,7 @@ from distill.cli import main
 from distill.evaluation.lm_eval_writing import write_lm_eval
 from distill.evaluation.result import read_file, result_files, same_rows
 from distill.report.collect import collect
+from distill.report.leaderboard import leaderboard
 from distill.report.markdown import Report, compose
 
 from .conftest import answer_rows, ifeval_gap, make_entry, write
@@ -60,6 +61,16 @@ def test_the_leaderboard_ranks_runs_of_both_kinds_and_pairs_them(tmp_path, capsy
     assert across[0]["n"] == 40 and across[0]["difference"] == pytest.approx(-6 / 40)
     assert "the seed" not in across[0]["differs"]  # lm-eval's files do not tell ours
     assert "strict_acc" in capsys.readouterr().out
+
+
+def test_a_model_of_the_hub_is_one_whoever_asked_it(tmp_path):
+    """Only lm-eval notes the hash of the commit."""
+    our_run(tmp_path / "run")
+    base = {"pretrained": "Qwen/Qwen3-1.7B"}
+    write_lm_eval_run(tmp_path, [True, False], task="csqa_icl_0shot", arguments=base, sha="abc")
+    board = leaderboard(result_files([tmp_path]))
+    tasks = {bool(one["adapter"]): [record["task"] for record in one["tasks"]] for one in board["models"]}
+    assert len(board["models"]) == 2 and tasks[False] == ["csqa_icl_0shot", "gsm8k_icl_0shot"]
 
 
 def test_a_report_over_lm_eval_results(tmp_path):
