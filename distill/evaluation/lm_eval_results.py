@@ -174,7 +174,8 @@ def _entry(results: Json, task: str, log: Log | None, samples: str) -> Json:
         | (_known(metadata, mode="demonstrations", seed="demonstration_seed", source="pool_source",
                   pool_fingerprint="pool_fingerprint") if k else {}),
         "prompts": {"chat_template": template[:16] if template else None}
-        | ({"fingerprint": digest_all(row.pop(_PROMPT) for row in log)} if log else {}),
+        | ({"fingerprint": digest_all(row.pop(_PROMPT) for row in log)} if log else {})
+        | _known(metadata, fingerprint="prompts_fingerprint"),
         "generation": dict(config.get("generation_kwargs") or {}),
         "versions": _versions(results, metadata),
         "date": _date(results.get("date")),

@@ -9,6 +9,7 @@ from distill.cli import main
 from distill.evaluation.lm_eval_writing import write_lm_eval
 from distill.evaluation.result import read_file, result_files, same_rows
 from distill.report.collect import collect
+from distill.report.comparability import differing
 from distill.report.leaderboard import leaderboard
 from distill.report.markdown import Report, compose
 
@@ -94,6 +95,7 @@ def test_results_written_as_lm_evals_are_read_as_the_same(tmp_path):
         (again,) = read_file(file)
         assert same_rows(result, again) and again.task == result.task
         assert again.entry["metrics"] == result.entry["metrics"]
+        assert differing(again.entry, result.entry) == []
         assert again.entry["diagnostics"] == {
             name: one for name, one in result.entry["diagnostics"].items() if isinstance(one, dict)
         }
@@ -109,6 +111,8 @@ def test_the_command_writes_lm_evals_files(tmp_path):
     words = ["leaderboard", str(tmp_path / "run"), "--output", str(tmp_path / "b.json")]
     assert main([*words, "--lm_eval", str(lm_eval)]) == 0
     assert len(result_files([lm_eval])) == 2 == len(list(lm_eval.rglob("samples_gsm8k_icl_0shot_*.jsonl")))
+    board = leaderboard(result_files([tmp_path]))  # both ways of writing side by side are one result each
+    assert [len(model["tasks"]) for model in board["models"]] == [1, 1]
 
 
 def test_earlier_names_are_read_as_todays(tmp_path):
