@@ -147,10 +147,7 @@ def _inspect(condition: str, step: int, folder: Path) -> Checkpoint:
             )
         return Checkpoint(condition, step, folder, "adapter")
     _readable_json(folder / "config.json")
-    try:
-        _whole_weights(folder)
-    except (OSError, SafetensorError) as error:
-        raise _damaged(folder, f"its weights cannot be read ({error})") from None
+    _check_weights(folder)
     return Checkpoint(condition, step, folder, "full")
 
 
@@ -171,9 +168,9 @@ def _readable_json(path: Path) -> dict[str, Any]:
         raise _damaged(path.parent, f"{path.name} is not readable as a JSON object ({error})") from None
 
 
-def _whole_weights(folder: Path) -> None:
-    """Every shard is there, and as long as its header says (safetensors checks that on opening)."""
-    from safetensors import safe_open
+def _check_weights(folder: Path) -> None:
+    """Refuse weights of which a shard is missing or cut short."""
+    from distill.model.weights import is_whole
 
     index = folder / "model.safetensors.index.json"
     if index.is_file():
@@ -183,8 +180,8 @@ def _whole_weights(folder: Path) -> None:
     for shard in shards:
         if not (folder / shard).is_file():
             raise _damaged(folder, f"{shard} is missing")
-        with safe_open(folder / shard, framework="pt") as file:
-            file.keys()
+        if not is_whole(folder / shard):
+            raise _damaged(folder, f"{shard} cannot be read or is cut short")
 
 
 def _damaged(folder: Path, reason: str) -> UserError:

@@ -22,6 +22,8 @@ from lm_eval_tasks.scoring.names import DIAGNOSTICS, ON_COMPLETED, PARTS, curren
 Json = dict[str, Any]
 Log = list[Json]
 
+_PROMPT = "prompt"
+"""Of a row while it is read: prompts make a log long, and only their fingerprint is kept."""
 _NEEDED = ("doc_id", "doc_hash", "prompt_hash", "filter")
 _PART = "type/"
 """What earlier versions wrote before the name of a type of instruction, as a metric."""
@@ -93,7 +95,7 @@ def _row(sample: Json) -> Json:
         "response": _response(sample),
         "response_tokens": None,
         "truncated": sample.get("truncated"),
-        "prompt": digest(prompt) if prompt else sample["prompt_hash"][:16],
+        _PROMPT: prompt or sample["prompt_hash"],
         "prompt_sha": sample["prompt_hash"][:16],
         "doc_hash": sample["doc_hash"][:16],
         **{name: doc[name] for name in ("instruction_id_list",) if name in doc},
@@ -172,7 +174,8 @@ def _entry(results: Json, task: str, log: Log | None, samples: str) -> Json:
         | (_known(metadata, mode="demonstrations", seed="demonstration_seed", source="pool_source",
                   pool_fingerprint="pool_fingerprint") if k else {}),
         "prompts": {"chat_template": template[:16] if template else None}
-        | ({"fingerprint": digest_all(row["prompt"] for row in log)} if log else {}),
+        | ({"fingerprint": digest_all(row.pop(_PROMPT) for row in log)} if log else {})
+        | _known(metadata, fingerprint="prompts_fingerprint"),
         "generation": dict(config.get("generation_kwargs") or {}),
         "versions": _versions(results, metadata),
         "date": _date(results.get("date")),

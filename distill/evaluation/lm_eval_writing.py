@@ -93,6 +93,8 @@ def _config(result: Result) -> Json:
     if not name.startswith("lm_eval:"):
         metadata["data_fingerprint"] = data.get("split_fingerprint", data.get("fingerprint"))
         metadata["data_source"] = data["source"]
+    if "fingerprint" in entry["prompts"]:  # the prompts themselves are not kept
+        metadata["prompts_fingerprint"] = entry["prompts"]["fingerprint"]
     if PARTS in entry:
         metadata[PARTS] = entry[PARTS]
     known = {"dataset_kwargs": {"benchmark": name}} if name in BENCHMARKS else {}

@@ -5,15 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from numbers import Real
 from typing import Any
 
-import numpy as np
 from lm_eval.evaluator import simple_evaluate
 
 from distill.evaluation.response_length import Reply, answer_limit
 from distill.evaluation.settings import EvalSettings
-from distill.evaluation.summary import Row, diagnose, summarise
+from distill.evaluation.summary import Row, diagnose, summarise, unit_of
 from distill.model.fingerprints import digest, digest_all, versions
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.episodes import Episode, Source, fingerprint, prompt_text
@@ -238,12 +236,7 @@ def _rowwise(scored: Sequence[Scored], samples: Sequence[_ByFilter]) -> list[Sco
     found = []
     for score in scored:
         values = [_value(by_filter, score) for by_filter in samples]
-        unit = score.unit
-        if unit != "instruction" and not all(isinstance(value, Real | np.bool_) for value in values):
-            unit = "total"
-        elif unit == "score":
-            unit = "row" if set(map(float, values)) <= {0.0, 1.0} else "score"
-        found.append(replace(score, unit=unit))
+        found.append(score if score.unit == "instruction" else replace(score, unit=unit_of(values)))
     # A number that cannot be compared row by row is never the primary one, if there is another.
     return sorted(found, key=lambda score: score.unit == "total")
 

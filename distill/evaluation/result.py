@@ -90,11 +90,14 @@ class Result:
             return f"{name}_icl_{'fewshot' if self.entry['num_fewshot'] else '0shot'}"
         return name.removeprefix("lm_eval:")
 
-    def docs(self) -> list[str] | None:
+    @property
+    def places(self) -> list[int]:
+        """Where its rows stand in the data set; ours are the first ones."""
+        return [row.get("doc_id", place) for place, row in enumerate((self.rows or {}).values())]
+
+    def docs(self) -> list[str]:
         """What tells each row from every other: its id, and the hash of its content or its question."""
-        if self.rows is None:
-            return None
-        return [f"{id} {row.get('doc_hash') or row['question']}" for id, row in self.rows.items()]
+        return [f"{id} {row.get('doc_hash') or row['question']}" for id, row in (self.rows or {}).items()]
 
 
 def same_rows(one: Result, other: Result) -> bool:

@@ -26,11 +26,12 @@ Schema, version 1::
       metrics           by the harness's name: correct, total, rate, interval (95%), stderr, unit (row;
                         instruction: pooled, clustered by prompt; score: a mean of numbers; total: the
                         harness's aggregate alone). correct is null of score and total, interval of total
-      diagnostics       truncated, empty, unclosed_think, looping, no_answer (count, total, rate each), as
-                        far as the task knows them; on_completed (the primary metric over responses that ended
-                        by themselves); mean_response_tokens
-      data              source, rows, rows_in_split, fingerprint of the evaluated rows; bad_rows, if there are
-                        any; metric, of rows of one's own
+      diagnostics       those of `lm_eval_tasks.scoring.names` (count, total, rate each), as far as the task
+                        knows them; score_on_completed (the primary metric over responses that ended by
+                        themselves); mean_response_tokens
+      per_instruction_type  of IFEval: count, total, rate of the strict verdicts on each type of instruction
+      data              source, rows, rows_in_split, fingerprint of the evaluated rows, split_fingerprint of
+                        all; bad_rows, if there are any; metric, of rows of one's own
       demonstrations    num_fewshot; with any: mode, seed, source, pool_fingerprint, ids (of those that every
                         prompt shows); with them: system (a digest), documents (digests by name), privileged
                         (column and template)
@@ -42,7 +43,8 @@ Schema, version 1::
       samples           file of its rows (JSON lines), relative to this file
 
 Rates are fractions of 1. A row holds id, question, target, response, response_tokens, truncated (both null
-where nothing is generated), prompt_tokens, prompt_sha and the values under the metrics' names.
+where nothing is generated), prompt_tokens, prompt_sha, doc_hash (lm-eval's, cut to 16 digits) and the values
+under the metrics' names. `result` reads files of earlier versions under today's names.
 """
 
 import json
@@ -81,6 +83,16 @@ def key_of(entry: Mapping[str, Any]) -> Key:
 def view_of(entry: Mapping[str, Any]) -> str:
     """`bare` or `prompted`; earlier versions wrote the number of demonstrations only."""
     return str(entry.get("view") or ("prompted" if entry["num_fewshot"] else "bare"))
+
+
+WITH_PROMPT = "with the prompt"
+
+
+def view_name(entry: Mapping[str, Any]) -> str:
+    """`0-shot`, `4-shot`, or `with the prompt` where that holds no demonstrations."""
+    if view_of(entry) == "bare":
+        return "0-shot"
+    return f"{entry['num_fewshot']}-shot" if entry["num_fewshot"] else WITH_PROMPT
 
 
 def read_results(path: Path) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from distill.evaluation.results import view_of
+import numpy as np
+
+from distill.evaluation.results import view_name
 from lm_eval_tasks.scoring.intervals import clustered_stderr, effective_n, wilson_interval
 from lm_eval_tasks.scoring.metrics import share
 from lm_eval_tasks.scoring.names import DIAGNOSTICS, ON_COMPLETED
@@ -47,9 +49,9 @@ def unit_of(values: Sequence[Any]) -> str:
     """What a metric's values by row are: verdicts on rows, on `instruction`s, scores, or no numbers."""
     pooled = bool(values) and all(isinstance(value, list) for value in values)
     flat = [one for value in values for one in value] if pooled else list(values)
-    if not flat or not all(isinstance(one, int | float) for one in flat):
+    if not flat or not all(isinstance(one, Real | np.bool_) for one in flat):
         return "total"
-    binary = all(one in (0, 1) for one in flat)
+    binary = all(float(one) in (0.0, 1.0) for one in flat)
     return ("instruction" if binary else "total") if pooled else "row" if binary else "score"
 
 
@@ -101,8 +103,6 @@ def headline(entry: Mapping[str, Any]) -> str:
     """The primary metric in one line, with counts."""
     name = primary_metric(entry)
     metric = entry["metrics"][name]
-    prompted = view_of(entry) == "prompted" and not entry["num_fewshot"]
-    way = "with the prompt" if prompted else f"{entry['num_fewshot']}-shot"
     counts = (
         f"{metric['total']} rows" if metric["correct"] is None else f"{metric['correct']}/{metric['total']}"
     )
@@ -112,7 +112,7 @@ def headline(entry: Mapping[str, Any]) -> str:
     for rate in ("truncated", "response_looping"):
         if entry["diagnostics"].get(rate):
             score += f", {rate} {entry['diagnostics'][rate]['rate']:.1%}"
-    return f"{entry['benchmark']} {way}: {score}, {entry['seconds']:.0f} s"
+    return f"{entry['benchmark']} {view_name(entry)}: {score}, {entry['seconds']:.0f} s"
 
 
 def warnings_of(entry: Mapping[str, Any]) -> list[str]:

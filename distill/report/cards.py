@@ -8,6 +8,7 @@ from typing import Any
 from huggingface_hub import ModelCardData
 
 from distill.evaluation.result import Result
+from distill.evaluation.results import view_name
 from distill.report.card_file import update_card
 from distill.report.collect import base_beside
 from distill.report.comparability import differences, own_warnings
@@ -18,7 +19,6 @@ from distill.report.entries import (
     shown_metrics,
     title_of,
     truncation_differs,
-    view_name,
 )
 from distill.report.labels import (
     MISSING,

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from distill.report.entries import WITH_PROMPT, Entry, doubts, is_bare, title_of, view_name
+from distill.evaluation.results import WITH_PROMPT, view_name
+from distill.report.entries import Entry, doubts, is_bare, title_of
 from distill.report.labels import model_name, subject_name
 
 SEED, BASE_MODEL = "the seed", "the base model"

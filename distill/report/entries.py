@@ -17,7 +17,6 @@ Entry = Mapping[str, Any]
 
 BASELINE = "baseline"
 TRAINED = "trained"
-WITH_PROMPT = "with the prompt"
 
 
 def task_title(name: str) -> str:
@@ -33,13 +32,6 @@ def title_of(entry: Entry) -> str:
 def is_bare(entry: Entry) -> bool:
     """Whether the task was asked without demonstrations, system instruction or document."""
     return view_of(entry) == "bare"
-
-
-def view_name(entry: Entry) -> str:
-    """`0-shot`, `4-shot`, or `with the prompt` where that holds no demonstrations."""
-    if is_bare(entry):
-        return "0-shot"
-    return f"{entry['num_fewshot']}-shot" if entry["num_fewshot"] else WITH_PROMPT
 
 
 def name_of(entry: Entry) -> tuple[Any, ...]:

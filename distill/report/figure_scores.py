@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from distill.evaluation.kinds import SFT
+from distill.evaluation.results import view_name
 from distill.report.entries import (
     Entry,
     base_entries,
@@ -17,7 +18,6 @@ from distill.report.entries import (
     title_of,
     trained_entries,
     truncation_differs,
-    view_name,
 )
 from distill.report.figure import (
     BASE_COLOUR,

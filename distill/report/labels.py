@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill.evaluation.kinds import DISTILLED, SFT
-from distill.report.entries import BASELINE, WITH_PROMPT, Entry, is_bare, view_name
+from distill.evaluation.results import WITH_PROMPT, view_name
+from distill.report.entries import BASELINE, Entry, is_bare
 
 MISSING = "—"
 MINUS = "\N{MINUS SIGN}"

@@ -24,7 +24,7 @@ _ASKED = {"demonstrations": "mode", "demonstration_seed": "seed", "pool_source":
 
 
 def result_files(paths: Iterable[Path]) -> list[Path]:
-    """The results files among `paths`, folders searched through, oldest first by name.
+    """The results files among `paths`, folders searched through, in the order of their names.
 
     Raises:
         UserError: a path does not exist, or there is no result file.
@@ -48,8 +48,9 @@ def leaderboard(files: Sequence[Path]) -> Json:
     """
     models: dict[str, Json] = {}
     ranked: list[Ranked] = []
-    for one in (one for file in files for one in read_file(file)):
-        model = _model(one)
+    results = [one for file in files for one in read_file(file)]
+    results.sort(key=lambda one: one.entry["date"])
+    for one, model in zip(results, _models(results), strict=True):
         entry = models.setdefault(json.dumps(_identity(model), sort_keys=True), model | {"tasks": []})
         entry["versions"] |= model["versions"]
         new = Ranked(one, entry, _record(one))
@@ -70,6 +71,20 @@ def leaderboard(files: Sequence[Path]) -> Json:
         "comparisons": comparisons(ranked),
         "warnings": leaderboard_warnings(ranked),
     }
+
+
+def _models(results: Sequence[Result]) -> list[Json]:
+    """Who answered each; ours tell no hash of the hub, and are of the one that lm-eval tells, if any."""
+    models = [_model(one) for one in results]
+    hashes: dict[str, set[str]] = {}
+    for model in models:
+        if model["sha"]:
+            hashes.setdefault(json.dumps(_identity(model | {"sha": None})), set()).add(model["sha"])
+    for model in models:
+        told = hashes.get(json.dumps(_identity(model)), set())
+        if len(told) == 1:
+            model["sha"] = min(told)
+    return models
 
 
 def _model(one: Result) -> Json:
@@ -131,11 +146,10 @@ def _record(one: Result) -> Json:
 
 
 def _span(one: Result) -> Json | None:
-    """Which rows of the data set were asked; ours are the first ones."""
-    if one.rows is None:
+    """Which rows of the data set were asked."""
+    if not one.rows:
         return None
-    places = [row.get("doc_id", place) for place, row in enumerate(one.rows.values())]
-    return {"first": places[0], "last": places[-1], "fingerprint": digest_all(one.docs() or [])}
+    return {"first": one.places[0], "last": one.places[-1], "fingerprint": digest_all(one.docs())}
 
 
 def _metrics(entry: Json) -> Json:

@@ -6,8 +6,9 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from distill.evaluation.result import Result
+from distill.evaluation.results import view_name
 from distill.report.card_file import SOURCE
-from distill.report.entries import Entry, shown_metrics, title_of, view_name
+from distill.report.entries import Entry, shown_metrics, title_of
 from lm_eval_tasks import __version__
 from lm_eval_tasks.benchmarks import BENCHMARKS
 
@@ -64,7 +65,7 @@ def _part(result: Result) -> str:
     n, whole = result.entry["data"]["rows"], result.entry["data"]["rows_in_split"]
     if n == whole:
         return ""
-    places = [row.get("doc_id", place) for place, row in enumerate((result.rows or {}).values())]
+    places = result.places
     if places and (places[0], places[-1]) != (0, n - 1):
         return f", {n} of {whole} rows, from {places[0]} to {places[-1]}"
     return f", first {n} of {whole} rows"

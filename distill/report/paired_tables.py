@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from distill.report.entries import Entry, primary, title_of, truncation_differs, view_name
+from distill.evaluation.results import view_name
+from distill.report.entries import Entry, primary, title_of, truncation_differs
 from distill.report.labels import MISSING, interval, percent, points, subject_name, table
 from distill.report.paired import Comparison
 from distill.report.tables import TRUNCATED_MARK

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from distill.evaluation.results import view_name
 from distill.report.collect import Collection, TrainingRun
-from distill.report.entries import Entry, diagnostic, title_of, view_name
+from distill.report.entries import Entry, diagnostic, title_of
 from distill.report.labels import MISSING, condition_name, percent, subject_name, table
 from lm_eval_tasks.scoring.names import DIAGNOSTICS, ON_COMPLETED
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from distill.evaluation.kinds import DISTILLED
+from distill.evaluation.results import view_name
 from distill.report.entries import (
     Entry,
     bare_and_prompted,
@@ -19,7 +20,6 @@ from distill.report.entries import (
     trained_entries,
     trained_with_prompt,
     truncation_differs,
-    view_name,
 )
 from distill.report.labels import (
     MINUS,

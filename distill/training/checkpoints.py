@@ -13,6 +13,7 @@ from pathlib import Path
 
 from accelerate import PartialState
 
+from distill.model.weights import is_whole
 from lm_eval_tasks.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -86,24 +87,12 @@ def incomplete(checkpoint: Path) -> str | None:
     if not weights and not any(path.is_dir() for path in checkpoint.iterdir()):
         return "it has no weights"
     for path in weights:
-        if not _whole_safetensors(path):
+        if not is_whole(path):
             return f"{path.name} is cut short"
     for path in [*checkpoint.glob("*.pt"), *checkpoint.glob("*.pth")]:
         if not zipfile.is_zipfile(path):
             return f"{path.name} is cut short"
     return None
-
-
-def _whole_safetensors(path: Path) -> bool:
-    """Whether the file is as long as its header says: 8 bytes of header length, header, data."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        try:
-            header = json.loads(file.read(length))
-        except ValueError:
-            return False
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return path.stat().st_size == 8 + length + max(ends, default=0)
 
 
 @contextmanager

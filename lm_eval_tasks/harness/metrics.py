@@ -12,7 +12,7 @@ from typing import Any
 from lm_eval.api.metrics import mean
 
 from lm_eval_tasks.scoring.diagnostics import TRUNCATED_WARNING_RATE
-from lm_eval_tasks.scoring.metrics import Metric
+from lm_eval_tasks.scoring.metrics import UNKNOWN, Metric
 from lm_eval_tasks.scoring.names import ON_COMPLETED
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,9 @@ class Pooled:
         assert self._metric.aggregation and self._metric.stderr
         value, stderr = self._metric.aggregation(items), self._metric.stderr(items)
         n = len(items)
-        if n > 1:
+        if stderr == UNKNOWN:
+            del items[1:]  # of one value the harness takes none
+        else:
             away = stderr * (n - 1 + n % 2) ** 0.5
             items[:] = [value + away, value - away] * (n // 2) + [value] * (n % 2)
         return value

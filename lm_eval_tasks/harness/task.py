@@ -29,7 +29,7 @@ from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode
 from lm_eval_tasks.prompting.plain_text import ANSWER, PLAIN_TEXT_STOP, plain_answer, to_plain_text
 from lm_eval_tasks.reading import bad_rows_record
-from lm_eval_tasks.scoring.metrics import share
+from lm_eval_tasks.scoring.metrics import Metrics, share
 from lm_eval_tasks.scoring.names import PARTS
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
@@ -179,12 +179,7 @@ class IclTask(ConfigurableTask):
         # Multiple choice; or a scorer in a YAML file, or the harness's --predict_only, which sets one.
         if self.OUTPUT_TYPE != "generate_until" or self.config.process_results is not None:
             return dict(super().process_results(doc, results))
-        response = results[0] if isinstance(results[0], str) else None
-        at = self._circumstances(self._is_truncated(response))
-        found = self.source.score(doc, response, at)
-        for name, verdict in self.source.parts(doc, found):
-            self._parts.setdefault(name, []).append(verdict)
-        return found
+        return self._score(doc, results[0] if isinstance(results[0], str) else None)
 
     def aggregation(self) -> dict[str, Callable[..., Any]]:
         """The aggregation of every metric; those of failure rates warn when they are high."""
@@ -205,6 +200,12 @@ class IclTask(ConfigurableTask):
             parts = sorted(self._parts.items())
             told = {name: share(sum(verdicts), len(verdicts)) for name, verdicts in parts}
             found["metadata"] = {**found["metadata"], PARTS: told}
+        return found
+
+    def _score(self, doc: dict[str, Any], response: str | None) -> Metrics:
+        found = self.source.score(doc, response, self._circumstances(self._is_truncated(response)))
+        for name, verdict in self.source.parts(doc, found):
+            self._parts.setdefault(name, []).append(verdict)
         return found
 
     def _prompt(self, episode: Episode, num_fewshot: int, system: str | None) -> tuple[Message, ...]:

@@ -9,6 +9,8 @@ from distill.cli import main
 from distill.evaluation.lm_eval_writing import write_lm_eval
 from distill.evaluation.result import read_file, result_files, same_rows
 from distill.report.collect import collect
+from distill.report.comparability import differing
+from distill.report.leaderboard import leaderboard
 from distill.report.markdown import Report, compose
 
 from .conftest import answer_rows, ifeval_gap, make_entry, write
@@ -62,6 +64,16 @@ def test_the_leaderboard_ranks_runs_of_both_kinds_and_pairs_them(tmp_path, capsy
     assert "strict_acc" in capsys.readouterr().out
 
 
+def test_a_model_of_the_hub_is_one_whoever_asked_it(tmp_path):
+    """Only lm-eval notes the hash of the commit."""
+    our_run(tmp_path / "run")
+    base = {"pretrained": "Qwen/Qwen3-1.7B"}
+    write_lm_eval_run(tmp_path, [True, False], task="csqa_icl_0shot", arguments=base, sha="abc")
+    board = leaderboard(result_files([tmp_path]))
+    tasks = {bool(one["adapter"]): [record["task"] for record in one["tasks"]] for one in board["models"]}
+    assert len(board["models"]) == 2 and tasks[False] == ["csqa_icl_0shot", "gsm8k_icl_0shot"]
+
+
 def test_a_report_over_lm_eval_results(tmp_path):
     pool = {"pool_fingerprint": "p"}
     write_lm_eval_run(tmp_path, [number < 20 for number in range(40)])
@@ -83,6 +95,7 @@ def test_results_written_as_lm_evals_are_read_as_the_same(tmp_path):
         (again,) = read_file(file)
         assert same_rows(result, again) and again.task == result.task
         assert again.entry["metrics"] == result.entry["metrics"]
+        assert differing(again.entry, result.entry) == []
         assert again.entry["diagnostics"] == {
             name: one for name, one in result.entry["diagnostics"].items() if isinstance(one, dict)
         }
@@ -98,6 +111,8 @@ def test_the_command_writes_lm_evals_files(tmp_path):
     words = ["leaderboard", str(tmp_path / "run"), "--output", str(tmp_path / "b.json")]
     assert main([*words, "--lm_eval", str(lm_eval)]) == 0
     assert len(result_files([lm_eval])) == 2 == len(list(lm_eval.rglob("samples_gsm8k_icl_0shot_*.jsonl")))
+    board = leaderboard(result_files([tmp_path]))  # both ways of writing side by side are one result each
+    assert [len(model["tasks"]) for model in board["models"]] == [1, 1]
 
 
 def test_earlier_names_are_read_as_todays(tmp_path):

@@ -13,6 +13,8 @@ from huggingface_hub import ModelCard
 from lm_eval.__main__ import cli_evaluate
 
 from distill.cli import main
+from distill.evaluation.result import read_file, same_rows
+from distill.report.comparability import differing
 from distill.report.leaderboard import leaderboard, result_files
 from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.harness.tokens import is_cut, token_counter
@@ -130,7 +132,14 @@ class TestLeaderboard:
         words = ["gap", "--model", str(model_dir), "--task", "gsm8k", "--data", "sample", "--n_samples", "3"]
         words += ["--max_new_tokens", str(LIMIT), "--backend", "hf", "--output", str(tmp_path / "gap.json")]
         assert main(words) == 0
-        board = leaderboard(result_files([chat.folder, tmp_path]))
+        files = result_files([chat.folder, tmp_path])
+        by_shots = {}
+        for result in (result for file in files for result in read_file(file)):
+            by_shots.setdefault(result.entry["num_fewshot"], []).append(result)
+        for one, other in by_shots.values():
+            assert differing(one.entry, other.entry) == [] and same_rows(one, other)
+            assert one.entry["metrics"] == other.entry["metrics"]
+        board = leaderboard(files)
         (entry,) = board["models"]  # the same weights, and nothing that is told of them differs
         assert [record["results_file"] for record in entry["tasks"]] == [str(tmp_path / "gap.json")] * 2
         assert board["warnings"] == [] == board["comparisons"]
