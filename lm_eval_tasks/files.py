@@ -80,7 +80,13 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` under a temporary name, then rename; folders are made as needed."""
+    """Write `text` to `path` under a temporary name, then rename; folders are made as needed.
+
+    Raises:
+        UserError: `path` is a folder.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
