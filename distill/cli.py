@@ -7,6 +7,7 @@ subcommand that was typed is imported, so that scoring never pays for torch.
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -32,7 +33,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns its exit code (2 for bad input)."""
+    """Run one subcommand; returns its exit code (2 for bad input, 130 interrupted)."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="icl-distill", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=__version__)
@@ -53,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"icl-distill {args.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # also while a command loads its libraries
+        print(f"\nicl-distill {args.command}: interrupted.", file=sys.stderr)
+        return 128 + signal.SIGINT  # as shells have it
 
 
 if __name__ == "__main__":

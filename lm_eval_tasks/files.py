@@ -82,7 +82,13 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that has its name when all is written, and is gone otherwise; folders are made."""
+    """A file to write that has its name when all is written, and is gone otherwise; folders are made.
+
+    Raises:
+        UserError: `path` is a folder.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from distill.evaluation.settings import add_settings_arguments, settings_from_args, specs_from_args
 from distill.model.demo_model import resolve_model
-from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.extras import require
 
 
@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the answers, and say what became of them."""
     require("eval")
     if not args.task or len(args.task) != 1:
-        raise UserError("--task is missing; give one.")
+        raise UserError(f"--task: {len(args.task or ())} were given; give one.")
+    check(args.limit is None or args.limit > 0, "--limit", args.limit, "give 1 or more")
     (spec,) = specs_from_args(args, args.task, num_fewshot=args.num_fewshot)
     settings = settings_from_args(args, model=resolve_model(args.model))
     from distill.evaluation.answers import write_answers

@@ -89,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
             write_json(args.output, found)
             print(args.output)
         return 0
-    print(f"source: {resolve_source(args.data)}")
+    if any(spec.task in BENCHMARKS for spec in specs):  # other tasks do not read it
+        print(f"source: {resolve_source(args.data)}")
     roles: tuple[Role, ...] = ("train", "evaluation")
     usable = [_check(spec, role) for spec in specs for role in roles]
     return 0 if all(usable) else 2

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     rows = matching(list_tasks(known_tasks()), args.pattern)
     if not rows:
-        raise UserError(f"tasks: no name that lm-eval knows fits {args.pattern!r}; try a part of the name.")
+        raise UserError(f"no name that lm-eval knows fits {args.pattern!r}; try a part of the name.")
     bakeable = [row for row in rows if not row.reason]
     if args.json:
         shown = {"bakeable": len(bakeable), "of": len(rows), "tasks": [asdict(row) for row in rows]}

@@ -50,7 +50,8 @@ def read_config(path: Path) -> dict[str, Any]:
         for name in [included] if isinstance(included, str) else included:
             merged |= _included(path.parent / name)
     except Exception as error:
-        raise UserError(f"{path}: it cannot be read as a task's YAML ({error}). Mend the file.") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: it cannot be read as a task's YAML ({reason}). Mend the file.") from error
     return merged | config
 
 

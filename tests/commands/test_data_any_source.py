@@ -79,3 +79,12 @@ def test_overlap_of_rows_of_ones_own(tmp_path, capsys):
     assert found["comparisons"][0]["evaluated"]["near"] == 1
     assert main(["data", "overlap", "--task", harness_task(tmp_path), "--num_fewshot", "2"]) == 0
     assert "lm_eval:after" in capsys.readouterr().out
+
+
+def test_a_folder_is_no_output_and_a_negative_limit_no_limit(tmp_path, capsys):
+    rows = write(tmp_path / "orders.jsonl", ORDERS)
+    assert main(["data", "overlap", "--task", rows, "--num_fewshot", "0", "--output", str(tmp_path)]) == 2
+    assert "is a folder; name a file in it" in capsys.readouterr().err
+    words = ["answers", "--model", "m", "--task", rows, "--output", str(tmp_path / "a.jsonl")]
+    assert main([*words, "--limit", "-2"]) == 2
+    assert "--limit: -2" in capsys.readouterr().err

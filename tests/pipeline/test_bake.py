@@ -149,6 +149,29 @@ def test_the_same_command_finds_everything_done(baked, stages, capsys):
     assert last[4].startswith("Serve: vllm serve")
 
 
+def test_a_folder_of_another_job_is_left_alone(baked, files, teachable, stages, tmp_path, capsys):
+    def written():
+        return {p: p.stat().st_mtime_ns for p in baked[0].rglob("*") if p.is_file() and p.name != "lock"}
+
+    before = written()
+    rows = write(tmp_path / "others.jsonl", asked("say", 4, completion="green"))
+    assert main(words_of(files, teachable, baked[0], eval=rows)) == 2
+    assert "holds another job, 'eval', and this one is 'others'" in capsys.readouterr().err
+    assert written() == before
+
+
+def test_an_outcome_never_stands_beside_other_options(baked, files, teachable, stages, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(baked[0], output)
+    words = [*words_of(files, teachable, output, by="kind", learning_rate="5e-3"), "--seed", "7"]
+    stages.interrupt = "report"
+    try:
+        assert main(words) == 130
+    finally:
+        stages.interrupt = None
+    assert not (output / "bake.json").exists()
+
+
 def test_its_run_file_goes_on_from_any_directory(baked, stages, monkeypatch):
     output = baked[0]
     begun = len(stages.started)
@@ -372,6 +395,13 @@ BAD = {
     "quantised without a GPU": ({"load_in_4bit": "true"}, None, ["--load_in_4bit", "GPU"]),
     "dtype": ({"dtype": "float8"}, None, ["dtype", "float8"]),
     "rows that end in .json": ({"eval": "rows.json"}, asked("say", 1), ["rows.json", ".jsonl"]),
+    "all shown": (
+        {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None, "num_fewshot": "16"}, TASK,
+        ["all 16 are among the demonstrations", "--num_fewshot"],
+    ),
+    "no YAML at all": (
+        {"task": "t.yaml", "eval": None, "inputs": None, "demonstrations": None}, "a: [\n", ["t.yaml", "Mend"]
+    ),
     "no demonstrations": (
         {"demonstrations": "zero", "task": "gsm8k", "data": "sample", "eval": None, "inputs": None}, None,
         ["--demonstrations zero"],

@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from distill.pipeline.config import RunConfig
 from distill.pipeline.processes import alone
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
+from distill.report.published import RUN_FILE
 from distill.statistics.significance import LEVEL
 from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.extras import require
-from lm_eval_tasks.files import write_json
+from lm_eval_tasks.files import read_yaml_mapping, write_json
 
 OUTCOME = "bake.json"
 NOT_BETTER = 3
@@ -61,12 +63,14 @@ def run_bake(request: BakeRequest) -> dict[str, Any]:
 
 
 def _carry_out(plan: Plan, folder: Path) -> dict[str, Any]:
+    _check_folder(plan, folder)
     config = write_folder(plan, folder)
+    (folder / OUTCOME).unlink(missing_ok=True)  # what follows may end without one, and be of other options
     stages = build_stages(config, folder, folder)
     run_stages(stages, folder, until=f"gap-{plan.name}")
     _check_gain(plan, folder)
     run_stages(stages, folder)
-    outcome = build_outcome(plan, config, folder, seconds=_seconds(folder))
+    outcome = build_outcome(plan, config, folder, seconds=_seconds(folder, [stage.name for stage in stages]))
     outcome |= _deliver(plan, config, folder, outcome.pop("checkpoint"))
     write_json(folder / OUTCOME, outcome)
     return outcome
@@ -124,12 +128,28 @@ def _check_gain(plan: Plan, folder: Path) -> None:
         print(f"WARNING: the prompt's gain may be chance: {told}", flush=True)
 
 
-def _seconds(folder: Path) -> dict[str, float]:
-    """How long each stage took, when it ran, and all of them together."""
+def _check_folder(plan: Plan, folder: Path) -> None:
+    """Refuse a folder that holds another job: its results would stand in this one's report.
+
+    Raises:
+        UserError: names it.
+    """
+    file = folder / RUN_FILE
+    jobs = read_yaml_mapping(file).get("benchmarks") if file.is_file() else None
+    others = [name for name in jobs or () if name != plan.name]
+    if others:
+        raise UserError(
+            f"--output {plan.request.output} holds another job, {others[0]!r}, and this one is "
+            f"{plan.name!r}: name another folder, or remove that one."
+        )
+
+
+def _seconds(folder: Path, stages: Sequence[str]) -> dict[str, float]:
+    """How long each of the stages took, when it ran, and all of them together."""
     found = {}
     for record in sorted((folder / ".stages").glob("*.json")):
         entry = json.loads(record.read_text(encoding="utf-8"))
-        if "seconds" in entry:
+        if "seconds" in entry and record.stem in stages:
             found[record.stem] = entry["seconds"]
     return found | {"all": round(sum(found.values()), 1)}
 
@@ -137,9 +157,10 @@ def _seconds(folder: Path) -> dict[str, float]:
 def _deliver(plan: Plan, config: RunConfig, folder: Path, checkpoint: Path) -> dict[str, Any]:
     """The adapter under a name that is easy to find, merged weights if wanted, and the commands."""
     adapter, is_adapter = checkpoint, (checkpoint / "adapter_config.json").is_file()
+    shutil.rmtree(folder / "adapter", ignore_errors=True)  # an earlier one may have held other files
     if is_adapter:
         adapter = folder / "adapter"
-        adapter.mkdir(exist_ok=True)
+        adapter.mkdir()
         for path in checkpoint.iterdir():
             if path.suffix in (".json", ".safetensors", ".jinja", ".md", ".txt", ".model"):
                 shutil.copyfile(path, adapter / path.name)

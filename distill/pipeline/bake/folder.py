@@ -1,7 +1,6 @@
 """The folder of a bake: everything that its run reads, so that it can be moved, read and run again."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,7 +92,8 @@ def _benchmark(plan: Plan, folder: Path) -> BenchmarkRun:
             task = str(Path(task).resolve())
         if request.inputs:
             inputs = "inputs.jsonl"
-            shutil.copyfile(request.inputs, folder / inputs)
+            # Read and written, since it may be this very file.
+            write_text(folder / inputs, Path(request.inputs).read_text(encoding="utf-8"))
     return BenchmarkRun(
         config="training.yaml",
         num_fewshot=(0, plan.context.num_fewshot) if plan.context.num_fewshot else (0,),

@@ -165,9 +165,14 @@ def _job_name(source: Source) -> str:
 def _learned(source: Source, context: Context, request: BakeRequest) -> list[Episode]:
     """The rows to learn from, as training will find them."""
     picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
-    rows, _ = without_repeats(without_overlap(source.train(), picker.fixed)[0])
+    rows, shown = without_overlap(source.train(), picker.fixed)
+    rows, _ = without_repeats(rows)
     if not rows:
-        raise UserError(f"{source.name}: there are no rows to learn from; give some with --inputs.")
+        raise UserError(
+            f"{source.name}: there are no rows to learn from"
+            + (f": all {shown} are among the demonstrations; lower --num_fewshot, or" if shown else ";")
+            + " give some with --inputs."
+        )
     return _read(rows[: request.limit], source, request)
 
 
