@@ -16,12 +16,12 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from distill.encoding.encode import encode_prompts
+from distill.evaluation.retention_files import PROMPTS
 from distill.model.fingerprints import digest
 from distill.model.output_head import evaluating
 from distill.model.sampling import sample
 from lm_eval_tasks.files import read_json_lines
 
-PROMPTS = Path(__file__).with_name("drift_prompts.jsonl")
 NEW_TOKENS = 24
 """Of an answer, at most: enough to hear how a model speaks."""
 _WRITTEN, _READ = 32, 8

@@ -2,27 +2,31 @@
 
     schema, schema_version   "icl-distill/drift", 1
     base_fingerprint         of the bare model's weights
+    asked                    fingerprint of the prompts and of how long an answer may be
     students                 a list, one for each:
       condition, step, kind
       fingerprint            of its weights
-      kl, same               KL(bare || student) per token in nats; share of tokens that are its likeliest too
+      kl, same               KL(bare || student) per token in nats; share of tokens that it prefers, too
       prompts                ids, in the order of the rows
-      kl_rows, tokens        of each prompt's answer: the sum over its tokens, and their number
+      kl_rows, same_rows     of each prompt's answer: sums over its tokens
+      tokens                 of each answer
       answers                fingerprint of the prompts and of the bare model's answers to them
       dtype, device, seconds
+
+What is not of this base model and these prompts is measured anew.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.drift import NEW_TOKENS, PROMPTS, Drift, DriftMeter
+from distill.evaluation.drift import NEW_TOKENS, Drift, DriftMeter
+from distill.evaluation.retention_files import PROMPTS
 from distill.evaluation.session import Subject
 from distill.model.fingerprints import device_name, digest
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
 
-DRIFT = "drift.json"
 _SCHEMA = {"schema": "icl-distill/drift", "schema_version": 1}
 
 
@@ -44,7 +48,9 @@ class DriftFile:
 
     def knows(self, subject: Subject) -> bool:
         """Whether it holds this very student."""
-        return any(one["fingerprint"] == subject.fingerprint and _named(one, subject) for one in self._students)
+        return any(
+            one["fingerprint"] == subject.fingerprint and _named(one, subject) for one in self._students
+        )
 
     def add(self, subject: Subject, meter: DriftMeter, found: Drift, dtype: str) -> None:
         """Save a student, in the place of an earlier one of its name."""

@@ -21,7 +21,6 @@ from distill.evaluation.results import read_results, view_of
 from distill.model.fingerprints import device_name
 from lm_eval_tasks.files import write_json
 
-ECONOMY = "economy.json"
 FINISHED = "finished.json"
 """Beside the checkpoints; holds the training's `seconds`."""
 

@@ -14,19 +14,16 @@ from typing import Any
 
 from distill.evaluation.checkpoints import Checkpoint
 from distill.evaluation.drift import DriftMeter
-from distill.evaluation.drift_file import DRIFT, DriftFile
-from distill.evaluation.economy import ECONOMY, Request, Saving, write_economy
+from distill.evaluation.drift_file import DriftFile
+from distill.evaluation.economy import Request, Saving, write_economy
 from distill.evaluation.engines import Engine, check_model, open_engine
 from distill.evaluation.measure import Question
 from distill.evaluation.prefill import prefill_seconds
 from distill.evaluation.results import ResultsFile
+from distill.evaluation.retention_files import DRIFT, ECONOMY, KIND, RESULTS
 from distill.evaluation.session import Clock, Session, Subject, say
 from distill.evaluation.settings import EvalSettings
 from lm_eval_tasks.errors import UserError
-
-FOLDER = "retention"
-RESULTS = "results.json"
-KIND = "retention"
 
 
 @dataclass(frozen=True, slots=True)

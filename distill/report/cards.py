@@ -10,6 +10,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from distill.report.card_file import SOURCE, update_card
 from distill.report.collect import Found, base_beside
 from distill.report.comparability import differences, own_warnings
+from distill.report.cost_tables import cost_parts
 from distill.report.entries import (
     Entry,
     bare_and_prompted,
@@ -69,6 +70,9 @@ def _write(folder: Path, found: Sequence[Found], report: Report) -> Path:
     first = found[0].entry
     parts = ["## Training", _training_table(found[0], folder)]
     parts += ["## Results", *_results(found, report), RESULTS_NOTE]
+    costs = list({id(cost): cost for one in found for cost in report.costs_of(one.entry)}.values())
+    if texts := cost_parts(costs):
+        parts += ["## Retention, drift and economy", *texts]
     file = folder / "README.md"
     update_card(
         file,

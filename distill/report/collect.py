@@ -10,6 +10,7 @@ from typing import Any
 from distill.evaluation.divergence import Divergence, read_divergence
 from distill.evaluation.kinds import kind_by
 from distill.evaluation.results import SCHEMA, read_results
+from distill.evaluation.retention_files import KIND as RETENTION
 from distill.report.entries import Entry, is_bare, kind_of, name_of, title_of
 from distill.report.labels import model_name, subject_name
 from distill.training.provenance import FILE as PROVENANCE
@@ -168,9 +169,11 @@ def _result_files(path: Path) -> list[Path]:
 
 
 def _is_ours(file: Path) -> bool:
-    """Whether the file begins as our results files do; a tokenizer's megabytes are not read."""
+    """Whether the file begins as results of a job do; a tokenizer's megabytes are not read."""
     with file.open(encoding="utf-8", errors="replace") as text:
-        return f'"{SCHEMA}"' in text.read(200)
+        begin = text.read(200)
+    # What was asked beside the job is shown beside its gain, not as a further job; see `costs`.
+    return f'"{SCHEMA}"' in begin and f'"kind": "{RETENTION}"' not in begin
 
 
 def _training_runs(shown: Sequence[Found]) -> list[TrainingRun]:

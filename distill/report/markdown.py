@@ -9,6 +9,8 @@ from distill.report import record_tables, tables
 from distill.report.collect import Collection
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
 from distill.report.contamination import overlap_parts
+from distill.report.cost_tables import cost_parts
+from distill.report.costs import Cost, read_costs
 from distill.report.divergence_tables import divergence_tables
 from distill.report.entries import (
     Entry,
@@ -88,6 +90,17 @@ class Report:
         return {model: comparisons(list(groups.values()), self.logs) for model, groups in self.models.items()}
 
     @cached_property
+    def costs(self) -> dict[Path, list[Cost]]:
+        """What students cost, by the folder of their job's results."""
+        folders = dict.fromkeys(one.source.parent for one in self.collection.found if one.checkpoint)
+        return {folder: found for folder in folders if (found := read_costs(folder))}
+
+    def costs_of(self, entry: Entry) -> list[Cost]:
+        """What the student of an entry cost; nothing where that was not measured."""
+        found = self.costs.get(self.logs.sources[id(entry)].parent, [])
+        return [cost for cost in found if (cost.condition, cost.step) == (entry["condition"], entry["step"])]
+
+    @cached_property
     def seeds(self) -> Seeds:
         """What was trained with several seeds."""
         return Seeds(self.collection, self.logs)
@@ -102,6 +115,7 @@ class Report:
         return [
             *_seed_section(self.seeds),
             *found,
+            *_cost_section(self),
             *_reported_section(self),
             *_figure_section(self),
             *_training_section(self.collection),
@@ -180,6 +194,15 @@ def _summary_section(
         parts += ["### ICL gap closed without demonstrations", text]
     heading = f"Section 4 — Summary: distillation gain across benchmarks ({model_name(model)})"
     return _flagged(Section(heading, parts))
+
+
+def _cost_section(report: Report) -> list[Section]:
+    """Of each job; one file may hold several."""
+    parts = []
+    for folder, costs in report.costs.items():
+        own = [one.entry for one in report.collection.found if one.source.parent == folder]
+        parts += [f"### {', '.join(dict.fromkeys(map(title_of, own)))}", *cost_parts(costs)]
+    return [Section("Retention, drift and economy", parts)] if parts else []
 
 
 def _reported_section(report: Report) -> list[Section]:

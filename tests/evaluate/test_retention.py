@@ -11,13 +11,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from distill.cli import main
 from distill.evaluation import drift
 from distill.evaluation.drift import DriftMeter
+from distill.evaluation.retention_files import PROMPTS
 from tests.evaluate.conftest import read, save_adapter
 
 
 @pytest.fixture
 def few_prompts(tmp_path, monkeypatch):
     """Six prompts stand for the 64."""
-    lines = drift.PROMPTS.read_text().splitlines(keepends=True)[::11]
+    lines = PROMPTS.read_text().splitlines(keepends=True)[::11]
     path = tmp_path / "prompts.jsonl"
     path.write_text("".join(lines))
     monkeypatch.setattr("distill.evaluation.drift_file.PROMPTS", path)
@@ -26,7 +27,7 @@ def few_prompts(tmp_path, monkeypatch):
 
 
 def test_the_embedded_prompts_are_sixty_four_different_ones():
-    rows = [json.loads(line) for line in drift.PROMPTS.read_text().splitlines()]
+    rows = [json.loads(line) for line in PROMPTS.read_text().splitlines()]
     assert len(rows) == len({row["id"] for row in rows}) == len({row["prompt"] for row in rows}) == 64
 
 
@@ -124,12 +125,11 @@ def test_of_rivals_the_best_one_counts(tmp_path):
 
     names = ["sft_1", "sft_2", "baked"]
     assert chosen(names, names[:2], None) == names
+    empty = {key: {} for key in ("step", "benchmark", "model", "request", "diagnostics", "data")}
+    empty |= {key: {} for key in ("demonstrations", "prompts", "versions", "samples")}
     entries = [
-        {
-            "condition": name, "view": "bare", "num_fewshot": 0, "metrics": {"acc": {"rate": rate, "total": 4}},
-            **dict.fromkeys(("step", "benchmark", "model", "request", "diagnostics", "data", "demonstrations",
-                             "prompts", "versions", "samples"), {}),
-        }
+        empty | {"condition": name, "view": "bare", "num_fewshot": 0}
+        | {"metrics": {"acc": {"rate": rate, "total": 4}}}
         for name, rate in zip(names, (0.25, 0.5, 0.1), strict=True)
     ]  # fmt: skip
     path = tmp_path / "results.json"

@@ -47,6 +47,8 @@ def bake(**options: Any) -> dict[str, Any]:
     """
     options = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     options |= {"output": Path(options["output"]), "document": tuple(map(str, options.get("document", ())))}
+    if "retention" in options:
+        options["retention"] = tuple(map(str, options["retention"]))
     return run_bake(BakeRequest(**options))
 
 
