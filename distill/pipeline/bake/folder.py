@@ -32,7 +32,8 @@ BAKED = "baked"
 SFT = "sft_{rate:g}"
 TASK = "task"
 _ACCELERATE = "accelerate.yaml"
-_RETENTION_ROWS = 200
+_RETENTION_TOKENS = {False: 64, True: 256}
+"""Of answers to the tasks beside the job, without a GPU and with one: on CPUs they would outlast the bake."""
 _OWN_KEYS = ("output_dir", "resume_from_checkpoint", "benchmark", "answers", "learn_from", "enable_thinking")
 """Training keys that a bake sets, or that its evaluation would not follow."""
 
@@ -164,9 +165,11 @@ def _retention(plan: Plan, tries: Sequence[str]) -> Retention | None:
     tasks = plan.request.retention
     if tasks == (NO_RETENTION,):
         return None
-    rows = min(plan.request.n_samples or _RETENTION_ROWS, _RETENTION_ROWS)
+    rows = Retention().n_samples
+    rows = min(plan.request.n_samples or rows, rows)
+    longest = _RETENTION_TOKENS[plan.cuda]
     tasks = tuple(str(Path(task).resolve()) if Path(task).is_file() else task for task in tasks)
-    return Retention(tasks=tasks, n_samples=rows, best_of=tuple(tries))
+    return Retention(tasks=tasks, n_samples=rows, max_new_tokens=longest, best_of=tuple(tries))
 
 
 def training_files(plan: Plan) -> tuple[dict[str, Any], dict[str, Any]]:
