@@ -44,11 +44,14 @@ class Metric:
         higher_is_better: Its direction.
         aggregation: Of all answers' values; None: the plain mean, whose standard error the harness knows.
         stderr: Of the same values; None where the aggregation is the plain mean.
+        over_answers: One value of those of several answers to a question; None: their mean, and of an
+            aggregation of its own all their verdicts.
     """
 
     higher_is_better: bool = True
     aggregation: Callable[[Sequence[Any]], Any] | None = None
     stderr: Callable[[Sequence[Any]], Any] | None = None
+    over_answers: Callable[[Sequence[Any]], Any] | None = None
 
 
 MEAN = Metric()
