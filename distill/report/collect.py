@@ -11,6 +11,7 @@ from distill.evaluation.divergence import Divergence, read_divergence
 from distill.evaluation.kinds import kind_by
 from distill.evaluation.results import SCHEMA, read_results
 from distill.evaluation.retention_files import KIND as RETENTION
+from distill.evaluation.token_divergence import TokenDivergence, read_token_divergence
 from distill.report.entries import Entry, is_bare, kind_of, name_of, title_of
 from distill.report.labels import model_name, subject_name
 from distill.training.provenance import FILE as PROVENANCE
@@ -29,6 +30,7 @@ class TrainingRun:
         teacher: What its teacher reads, as far as it was measured: `few-shot` or `prompted`.
         losses: Step and training loss, as logged.
         divergence: What it measured on held-out rows; empty where it did not.
+        tokens: The same of each answer token; None where it is not known.
     """
 
     condition: str
@@ -38,6 +40,7 @@ class TrainingRun:
     teacher: str
     losses: Sequence[tuple[int, float]]
     divergence: Divergence
+    tokens: TokenDivergence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,8 @@ def _training_runs(shown: Sequence[Found]) -> list[TrainingRun]:
         losses, divergence = _losses(folder), read_divergence(folder)
         if losses or divergence.means:
             names = benchmark, title_of(entry), _teacher(benchmark, shown)
-            runs.append(TrainingRun(condition, kind_of(entry), *names, losses, divergence))
+            tokens = read_token_divergence(folder)
+            runs.append(TrainingRun(condition, kind_of(entry), *names, losses, divergence, tokens))
     return runs
 
 

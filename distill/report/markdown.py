@@ -24,7 +24,7 @@ from distill.report.figure import Drawing
 from distill.report.figure_lengths import response_lengths
 from distill.report.figure_scores import accuracy_by_step, gains
 from distill.report.figure_training import divergences, losses
-from distill.report.labels import model_name
+from distill.report.labels import condition_name, model_name
 from distill.report.paired import (
     Comparison,
     RowLogs,
@@ -36,6 +36,7 @@ from distill.report.paired_tables import comparisons_note, comparisons_table, ga
 from distill.report.published_tables import reported_tables
 from distill.report.seed_groups import Seeds
 from distill.report.seeds import seed_parts
+from distill.report.token_tables import token_parts
 
 Groups = dict[str, list[Entry]]
 """Of one model, by benchmark."""
@@ -246,6 +247,10 @@ def _training_section(collection: Collection) -> list[Section]:
                 "nats.",
                 *texts,
             ]
+    for run in collection.training:
+        if run.tokens is not None:
+            name = condition_name(run.condition, run.kind)
+            parts += [f"### Where the prompt helps, {run.title}, {name}", *token_parts(run.tokens)]
     drawn = [
         drawing for drawing in (losses(collection.training), divergences(collection.training)) if drawing
     ]

@@ -205,7 +205,8 @@ def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
         batch_size=run.args.per_device_eval_batch_size,
     )
     patience = run.data_args.early_stop
-    return DivergenceCallback(trainer, meter, head, run.args.output_dir, early_stop=patience)
+    texts = [[run.tokenizer.decode([token]) for token in answer] for answer in meter.answers]
+    return DivergenceCallback(trainer, meter, head, run.args.output_dir, early_stop=patience, texts=texts)
 
 
 def _provenance(run: Run, trainer: SFTTrainer) -> dict[str, Any]:
