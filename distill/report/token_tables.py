@@ -33,8 +33,8 @@ def token_parts(found: TokenDivergence) -> list[str]:
     return [
         positions,
         *([table(header, tokens)] if tokens else []),
-        "Mean KL per token, in nats: where the prompt makes a difference (before), and how much of it is left "
-        "by training. An answer of one token is its first. Tokens by what they lost in all.",
+        "Mean KL per token, in nats: where the prompt makes a difference (before), and how much of it is "
+        "left. An answer of one token is its first. Tokens by what they lost in all.",
     ]
 
 
