@@ -16,10 +16,13 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from distill.encoding.encode import encode_prompts
+from distill.encoding.prefixes import common_prefix
 from distill.evaluation.retention_files import PROMPTS
+from distill.evaluation.shared_prompt import obstacle
 from distill.model.fingerprints import digest
 from distill.model.output_head import evaluating
-from distill.model.sampling import sample
+from distill.model.prefix_cache import SharedPrefix
+from distill.model.sampling import repeated, sample
 from lm_eval_tasks.files import read_json_lines
 
 NEW_TOKENS = 24
@@ -83,6 +86,9 @@ class DriftMeter:
         order = sorted(range(len(rows)), key=lambda place: len(prompts[place]))
         self.ids = [str(rows[place]["id"]) for place in order]
         self._prompts = [prompts[place] for place in order]
+        # What a chat template says by itself is read once.
+        same = common_prefix(self._prompts)[: len(self._prompts[0]) - 1]
+        self._shared = same if obstacle(model) is None else []
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         with evaluating(model):
             self._answers = list(self._answered(model, tokenizer))
@@ -117,18 +123,24 @@ class DriftMeter:
             pad_token_id=self._pad,
             use_cache=True,
         )
+        prefix = SharedPrefix.build(model, self._shared, model.device)
         for start in range(0, len(self._prompts), _WRITTEN):
-            yield from sample(model, self._prompts[start : start + _WRITTEN], config)
+            yield from sample(model, self._prompts[start : start + _WRITTEN], config, prefix)
 
     def _log_probs(self, model: Any) -> Iterator[torch.Tensor]:
         """Of each answer's tokens `[n, V]`, in float32 on the CPU."""
-        rows = list(zip(self._prompts, self._answers, strict=True))
+        prefix, begin = SharedPrefix.build(model, self._shared, model.device), len(self._shared)
+        rows = [(prompt[begin:], answer) for prompt, answer in zip(self._prompts, self._answers, strict=True)]
         for start in range(0, len(rows), _READ):
             batch = rows[start : start + _READ]
             ids = [torch.tensor([*prompt, *answer], device=model.device) for prompt, answer in batch]
             mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)
-            padded = pad_sequence(ids, batch_first=True, padding_value=self._pad)
-            logits = model(input_ids=padded, attention_mask=mask, use_cache=False).logits
+            logits = model(
+                input_ids=pad_sequence(ids, batch_first=True, padding_value=self._pad),
+                attention_mask=torch.cat([mask.new_ones(len(batch), begin), mask], dim=1),
+                past_key_values=repeated(prefix, len(batch)) if begin else None,
+                use_cache=bool(begin),
+            ).logits
             for line, (prompt, answer) in zip(logits, batch, strict=True):
                 predicting = line[len(prompt) - 1 : len(prompt) - 1 + len(answer)]
                 yield predicting.float().log_softmax(-1).cpu()

@@ -10,6 +10,7 @@ from distill.pipeline.records import RECORDS
 from distill.pipeline.stage import Part, Stage, module_command
 from distill.pipeline.training import trained_dir, training_name
 from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.sources import open_source
 from lm_eval_tasks.sources.benchmark import BenchmarkSource, choice_benchmark
 
 
@@ -56,6 +57,20 @@ def retention_stages(
             optional=True,
         )
     ]
+
+
+def check_retention(wanted: Retention | None) -> None:
+    """Read the rows of every task, before hours of training.
+
+    Raises:
+        UserError: a task is unknown, or its rows cannot be read.
+    """
+    if wanted is None:
+        return
+    for task in wanted.tasks:
+        source = choice_benchmark(task, wanted.data) or open_source(task, data=wanted.data)
+        for member in source.members:
+            member.evaluation()
 
 
 def _asked(config: RunConfig, wanted: Retention, run: BenchmarkRun, benchmark: str) -> dict[str, Any]:

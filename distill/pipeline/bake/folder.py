@@ -68,7 +68,7 @@ def write_folder(plan: Plan, folder: Path) -> RunConfig:
         "dtype": plan.dtype,
         "seed": plan.request.seed,
         "together": True,
-        "retention": _retention(plan, [name for name in conditions if name != BAKED]),
+        "retention": retention_of(plan, [name for name in conditions if name != BAKED]),
     }
     config = run_config(keys, "")
     save_run_config(config, folder)
@@ -160,8 +160,8 @@ def _conditions(plan: Plan) -> dict[str, Condition]:
     return conditions | {BAKED: Condition("distill.yaml")}
 
 
-def _retention(plan: Plan, tries: Sequence[str]) -> Retention | None:
-    """What the bake is going to cost; of fine-tuning, the learning rate that scored best."""
+def retention_of(plan: Plan, tries: Sequence[str] = ()) -> Retention | None:
+    """What is asked beside the job; of the conditions `tries`, that which scored best."""
     tasks = plan.request.retention
     if tasks == (NO_RETENTION,):
         return None
