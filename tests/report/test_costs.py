@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from distill.evaluation.divergence import Divergence
 from distill.evaluation.token_divergence import TokenDivergence
+from distill.report.collect import TrainingRun
 from distill.report.cost_tables import cost_parts
 from distill.report.cost_words import drift_words, economy_words, retention_words
 from distill.report.costs import read_costs
+from distill.report.html.shades import shades
 from distill.report.token_tables import token_parts
 from distill.statistics.retention import Verdict, kept
 
@@ -118,3 +121,16 @@ def test_tokens_are_told_by_position_and_by_what_they_lost():
         and lines[1].startswith('| " red" |')
     )
     assert len(lines) == 2  # the end lost nothing
+
+
+def test_tokens_are_shaded_by_their_nats_the_most_to_learn_first():
+    rows = [[("a\n", 0.01, 0.0), ("b", 0.3, 0.1)], [("c", 2.5, 0.6)]]
+    run = TrainingRun(
+        "baked", "distilled", "t", "Orders", "prompted", [], Divergence(), TokenDivergence(8, rows)
+    )
+    (found,) = shades([run])
+    assert (found.title, found.step) == ("Orders, Distillation (baked)", 8)
+    (before, after), (other, _) = found.answers
+    assert [(t.text, t.level) for t in (*before, *after)] == [("c", 5), ("c", 3)]
+    assert [(t.text, t.level) for t in other] == [("a↵", 0), ("b", 2)]
+    assert shades([TrainingRun("sft", "sft", "t", "Orders", "prompted", [], Divergence())]) == []
