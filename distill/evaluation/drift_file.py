@@ -16,15 +16,13 @@
 What is not of this base model and these prompts is measured anew.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from distill.evaluation.drift import NEW_TOKENS, Drift, DriftMeter
-from distill.evaluation.retention_files import PROMPTS
+from distill.evaluation.retention_files import PROMPTS, read_drift
 from distill.evaluation.session import Subject
 from distill.model.fingerprints import device_name, digest
-from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json
 
 _SCHEMA = {"schema": "icl-distill/drift", "schema_version": 1}
@@ -72,20 +70,6 @@ class DriftFile:
         }
         self._students = [one for one in self._students if not _named(one, subject)] + [entry]
         write_json(self._path, _SCHEMA | self._of | {"students": self._students})
-
-
-def read_drift(path: Path) -> dict[str, Any]:
-    """The file's content; no students where there is no file.
-
-    Raises:
-        UserError: it is not readable as JSON.
-    """
-    if not path.is_file():
-        return {"students": []}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise UserError(f"{path} is not readable as JSON ({error}). Remove it, and measure again.") from None
 
 
 def _named(entry: dict[str, Any], subject: Subject) -> bool:

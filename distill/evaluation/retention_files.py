@@ -1,6 +1,10 @@
-"""Names of the files that say what baking costs, for those that look for them without loading a model."""
+"""The files that say what baking costs, for those that look for them without loading a model."""
 
+import json
 from pathlib import Path
+from typing import Any
+
+from lm_eval_tasks.errors import UserError
 
 FOLDER = "retention"
 """Beside a job's results file."""
@@ -12,3 +16,17 @@ ECONOMY = "economy.json"
 """Written last."""
 PROMPTS = Path(__file__).with_name("drift_prompts.jsonl")
 """What drift is measured on: JSON lines with `id` and `prompt`."""
+
+
+def read_drift(path: Path) -> dict[str, Any]:
+    """The content of `drift.json`; no students where there is no file.
+
+    Raises:
+        UserError: it is not readable as JSON.
+    """
+    if not path.is_file():
+        return {"students": []}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise UserError(f"{path} is not readable as JSON ({error}). Remove it, and measure again.") from None

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.drift_file import read_drift
 from distill.evaluation.results import read_results
-from distill.evaluation.retention_files import DRIFT, ECONOMY, FOLDER, RESULTS
+from distill.evaluation.retention_files import DRIFT, ECONOMY, FOLDER, RESULTS, read_drift
 from distill.evaluation.scores import primary_metric
 from distill.report.entries import Entry
 from distill.statistics.intervals import Interval, percentiles, resample
