@@ -117,8 +117,8 @@ def test_a_gain_stands_beside_its_price(baked):
     found = outcome["retention"]
     assert found.keys() == {"baked", "sft"}
     (task,) = found["baked"]["tasks"]
-    assert (task["task"], task["rows"]) == ("csqa_icl_mc", 40)
-    assert found["baked"]["verdict"] != "forgot nothing"  # 40 rows cannot show it
+    assert (task["task"], task["rows"]) == ("csqa_icl_mc", 24)
+    assert found["baked"]["verdict"] != "forgot nothing"  # 24 rows cannot show it
     tries = [
         one["condition"]
         for one in json.loads((output / "eval" / "retention" / "drift.json").read_text())["students"]
