@@ -26,6 +26,7 @@ COMMANDS = {
     "gap": ("gap", "measure what a prompt gives: bare against prompted accuracy"),
     "answers": ("answers", "have the prompted model answer inputs without completions"),
     "eval": ("eval", "evaluate conditions x checkpoint steps"),
+    "retention": ("retention", "what baking costs: other tasks, drift, and what a request saves"),
     "report": ("report", "write tables and figures from result files"),
     "leaderboard": ("leaderboard", "merge result files of lm_eval into one leaderboard JSON"),
     "run": ("run", "run the whole job: gap, training, evaluation, report"),

@@ -59,7 +59,18 @@ def bake_files(outcome: Json) -> Checks:
     adapter, page = Path(outcome["adapter"]), Path(outcome["report"])
     weights = adapter / "adapter_model.safetensors"
     tokens, divergence = outcome["prompt_tokens"], outcome["divergence"]
+    retention, drift, economy = outcome["retention"]["baked"], outcome["drift"]["baked"], outcome["economy"]
     return [
+        (retention["rows"] > 0 and len(retention["tasks"]) == 2, f"retention: {retention['words']}"),
+        (
+            0 < drift["kl"] < math.inf,
+            f"drift {drift['kl']:.3f} nats per token over {drift['prompts']} prompts",
+        ),
+        (
+            economy["prefill_seconds_before"] > economy["prefill_seconds_after"] > 0,
+            f"first token after {economy['prefill_seconds_before']:.3f} s before, "
+            f"{economy['prefill_seconds_after']:.3f} s after; paid for after {economy['requests_to_pay']}",
+        ),
         (weights.is_file() and weights.stat().st_size > 100_000, f"adapter {adapter}"),
         (page.is_file(), f"report {page}"),
         (str(adapter) in outcome["lm_eval_command"], "the stored command measures this adapter"),

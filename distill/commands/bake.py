@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--method", choices=["off_policy", "on_policy"], default="off_policy", help="who writes the answers")
     add("--n_answers", type=int, default=1, help="answers drawn of each input; 1: the greedy one")
     add("--keep", choices=["all", "correct"], default="all", help="which written answers are learnt from")
+    add(
+        "--retention",
+        nargs="*",
+        metavar="TASK",
+        help="asked of bare model and students beside the job; none: nothing beside it is measured; "
+        "default: csqa_icl_mc ifeval",
+    )
     add("--by", metavar="COLUMN", help="score the evaluated rows apart by the values of a column")
     add("--seed", type=int, default=42)
     add("--merge", action="store_true", help="write merged weights as well")
@@ -59,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     if args.demonstration_seed is not None:
         raise UserError("--demonstration_seed is no option of a bake; name the demonstrations by a file.")
     given["document"] = tuple(args.document or ())
+    if args.retention is not None:
+        given["retention"] = tuple(args.retention)
     request = BakeRequest(**given, training=training_keys(args.rest))
     if args.dry_run:
         print(dry_run(request))

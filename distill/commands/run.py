@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from distill.pipeline.config import load_run_config, save_run_config
     from distill.pipeline.limits import with_limits
     from distill.pipeline.processes import alone
+    from distill.pipeline.retention import check_retention
     from distill.pipeline.runner import run_stages
     from distill.pipeline.stages import build_stages
     from distill.pipeline.tiny import model_stage, scale_tiny
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     config = with_limits(config, n_samples=args.n_samples, max_steps=args.max_steps, seed=args.seed)
     folder = args.config.parent if config.output_dir else args.config.parent.resolve()
     check_trainings(config, folder, args.config)
+    check_retention(config.retention)
     stages = build_stages(config, folder, output_dir, first=first)
     if args.dry_run:
         for stage in stages:

@@ -149,7 +149,7 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
     template, config = lm.tokenizer.chat_template, results["configs"][asked.name]
     entry = {
         "benchmark": question.benchmark,
-        "title": _title(question.benchmark),
+        "title": getattr(question.member, "title", None) or _title(question.benchmark),
         "view": question.view,
         "num_fewshot": question.num_fewshot,
         "metrics": summarise(scored, rows, results["results"][asked.name]),

@@ -44,7 +44,7 @@ def sample(
         config: See `sampling_config`; an answer without one of its end tokens was cut at `max_new_tokens`.
         prefix: If all prompts begin with it, its states are not computed again.
     """
-    cache = _repeated(prefix, prompts) if prefix is not None and _serves(prefix, prompts, model) else None
+    cache = repeated(prefix, len(prompts)) if prefix is not None and _serves(prefix, prompts, model) else None
     begin = 0 if cache is None else cache.get_seq_length()
     ids, mask = _pad(prompts, begin, config.pad_token_id, model.device)
     _gather_root(model)
@@ -91,11 +91,11 @@ def _serves(prefix: SharedPrefix, prompts: Sequence[Sequence[int]], model: PreTr
     return all(len(prompt) > len(ids) and list(prompt[: len(ids)]) == ids for prompt in prompts)
 
 
-def _repeated(prefix: SharedPrefix, prompts: Sequence[Sequence[int]]) -> DynamicCache:
-    """A cache that holds the prefix once for each prompt."""
+def repeated(prefix: SharedPrefix, rows: int) -> DynamicCache:
+    """A cache that holds the prefix once for each of so many rows."""
     cache = DynamicCache()
     for index, layer in enumerate(prefix.cache.layers if prefix.cache is not None else ()):
-        each = (value.expand(len(prompts), -1, -1, -1) for value in (layer.keys, layer.values))
+        each = (value.expand(rows, -1, -1, -1) for value in (layer.keys, layer.values))
         cache.update(*each, index)
     return cache
 

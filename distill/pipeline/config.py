@@ -37,9 +37,12 @@ from lm_eval_tasks.prompting.demonstrations import Mode
 IRRELEVANT = "irrelevant"
 """The demonstrations of another benchmark, a causal control."""
 
+RETENTION_TASKS = ("csqa_icl_mc", "ifeval")
+"""Asked of base and students by default: a choice of options by likelihood, and written answers."""
+
 _TAKEN = ("logs", "report")
 """Folders of a run that no benchmark can have."""
-_TAKEN_THERE = ("samples", "trained")
+_TAKEN_THERE = ("samples", "trained", "retention")
 """Folders of a benchmark that no condition can have."""
 
 _FORBID = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -122,6 +125,22 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
+class Retention:
+    """What baking costs: asked of base model and final students; drift and economy come with it."""
+
+    tasks: tuple[str, ...] = RETENTION_TASKS
+    """Asked bare: `csqa_icl_mc`, `gsm8k`, a task of lm-eval; the job's own is left out. []: drift alone."""
+    data: str = "sample"
+    """Of benchmarks among them: `hub`, `sample` or a folder, relative to where the run is started."""
+    n_samples: Positive = 200
+    """Evaluated rows of each, the first ones; with fewer than 200 in all, `forgot nothing` is not said."""
+    max_new_tokens: Positive | None = 128
+    """Longest answer, in tokens; none: the task's own limit."""
+    best_of: tuple[str, ...] = ()
+    """Conditions that are tries at one thing: only the one that scored best on the job is measured."""
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
 class RunConfig:
     """One run. Files are relative to the run file."""
 
@@ -160,6 +179,8 @@ class RunConfig:
     """Train all conditions of a benchmark in one process, one after another: it loads once."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Options laid over every training file, such as `learning_rate`."""
+    retention: Retention | None = None
+    """What baking costs; none: not measured."""
     reported: Mapping[str, Any] | None = None
     """Published scores, see `distill.report.published`."""
     reported_source: str | None = None
@@ -180,6 +201,12 @@ class RunConfig:
                         f"benchmarks.{name}.prompted: {condition!r} is no condition of this run; choose from "
                         f"{', '.join(self.conditions)}"
                     )
+        for name in self.retention.best_of if self.retention else ():
+            if name not in self.conditions:
+                raise ValueError(
+                    f"retention.best_of: {name!r} is no condition of this run; choose from "
+                    f"{', '.join(self.conditions)}"
+                )
         for name in self.conditions:
             if name == BASE:
                 raise ValueError(

@@ -32,12 +32,21 @@ def with_limits(
         steps = {"max_steps": max_steps, "save_steps": max_steps}
         training |= steps
         conditions = {name: without_options(condition, steps) for name, condition in conditions.items()}
+    retention = config.retention
     if n_samples is not None:
         changes["n_samples"] = n_samples
+        if retention is not None:
+            fewer = min(n_samples, retention.n_samples)
+            retention = dataclasses.replace(retention, n_samples=fewer)
     benchmarks = {name: dataclasses.replace(run, **changes) for name, run in config.benchmarks.items()}
     seed = config.seed if seed is None else seed
     return dataclasses.replace(
-        config, benchmarks=benchmarks, conditions=conditions, training=training, seed=seed
+        config,
+        benchmarks=benchmarks,
+        conditions=conditions,
+        training=training,
+        seed=seed,
+        retention=retention,
     )
 
 

@@ -9,6 +9,7 @@ from distill.evaluation.data_overlap import OVERLAP_FILE
 from distill.evaluation.results import SAMPLES
 from distill.pipeline.config import BenchmarkRun, RunConfig
 from distill.pipeline.meaning import Merged
+from distill.pipeline.retention import retention_stages
 from distill.pipeline.stage import Part, Stage, module_command
 from distill.pipeline.tasks import input_files, task_options
 from distill.pipeline.training import trained_dir, training_name, training_stages
@@ -45,14 +46,19 @@ def build_stages(
 
 
 def benchmark_stages(config: RunConfig, benchmark: str, folder: Path, output_dir: Path) -> list[Stage]:
-    """Gap, answers, training and evaluation of one benchmark."""
+    """Gap, answers, training, evaluation and what that costs, of one benchmark."""
     run = config.benchmarks[benchmark]
     stages = [_gap(config, benchmark, run, folder, output_dir)]
     if run.answers is not None:
         stages.append(_answers(config, benchmark, run, folder, output_dir))
     after = [stage.name for stage in stages[1:]]
     trained = training_stages(config, benchmark, folder, output_dir, after=after)
-    return [*stages, *trained, _evaluate(config, benchmark, run, folder, output_dir)]
+    evaluated = _evaluate(config, benchmark, run, folder, output_dir)
+    # Which of several tries is the best one, the evaluation says.
+    read = [evaluated] if config.retention and config.retention.best_of else []
+    names = [stage.name for stage in (stages[0], *read)]
+    cost = retention_stages(config, benchmark, output_dir, after=names)
+    return [*stages, *trained, evaluated, *cost]
 
 
 def _overlap(config: RunConfig, output_dir: Path) -> list[Stage]:

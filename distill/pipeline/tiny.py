@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from distill.pipeline.config import BenchmarkRun, Condition, RunConfig
+from distill.pipeline.config import BenchmarkRun, Condition, Retention, RunConfig
 from distill.pipeline.limits import without_options
 from distill.pipeline.stage import Stage, module_command
 
@@ -60,6 +60,7 @@ def scale_tiny(config: RunConfig, output_dir: Path) -> RunConfig:
         dtype="float32",
         tensor_parallel_size=1,
         training={**config.training, **_TRAINING},
+        retention=config.retention and _short_retention(config.retention),
     )
 
 
@@ -115,6 +116,10 @@ def _short(run: BenchmarkRun) -> BenchmarkRun:
         checkpoint_steps=_STEPS[-len(run.checkpoint_steps) :],
         n_samples=_ROWS,
     )
+
+
+def _short_retention(wanted: Retention) -> Retention:
+    return dataclasses.replace(wanted, data="sample", n_samples=_ROWS, max_new_tokens=_ANSWER_TOKENS)
 
 
 def _on_one_device(condition: Condition, number: int) -> Condition:

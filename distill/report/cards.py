@@ -12,6 +12,7 @@ from distill.evaluation.results import view_name
 from distill.report.card_file import update_card
 from distill.report.collect import base_beside
 from distill.report.comparability import differences, own_warnings
+from distill.report.cost_tables import cost_parts
 from distill.report.entries import (
     Entry,
     bare_and_prompted,
@@ -70,6 +71,9 @@ def _write(folder: Path, found: Sequence[Result], report: Report) -> Path:
     first = found[0].entry
     parts = ["## Training", _training_table(found[0], folder)]
     parts += ["## Results", *_results(found, report), RESULTS_NOTE]
+    costs = list({id(cost): cost for one in found for cost in report.costs_of(one.entry)}.values())
+    if texts := cost_parts(costs):
+        parts += ["## Retention, drift and economy", *texts]
     file = folder / "README.md"
     update_card(
         file,

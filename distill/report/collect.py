@@ -8,6 +8,8 @@ from typing import Any
 
 from distill.evaluation.divergence import Divergence, read_divergence
 from distill.evaluation.result import Result, read_file, result_files
+from distill.evaluation.retention_files import is_retention
+from distill.evaluation.token_divergence import TokenDivergence, read_token_divergence
 from distill.report.entries import Entry, is_bare, kind_of, name_of, title_of
 from distill.report.labels import model_name, subject_name
 from lm_eval_tasks.errors import UserError
@@ -25,6 +27,7 @@ class TrainingRun:
         teacher: What its teacher reads, as far as it was measured: `few-shot` or `prompted`.
         losses: Step and training loss, as logged.
         divergence: What it measured on held-out rows; empty where it did not.
+        tokens: The same of each answer token; None where it is not known.
     """
 
     condition: str
@@ -34,6 +37,7 @@ class TrainingRun:
     teacher: str
     losses: Sequence[tuple[int, float]]
     divergence: Divergence
+    tokens: TokenDivergence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ def collect(paths: Sequence[Path]) -> Collection:
     """
     found: dict[tuple[Any, ...], Result] = {}
     warnings = []
-    results = [result for file in result_files(paths) for result in read_file(file)]
+    files = [file for file in result_files(paths) if not is_retention(file)]
+    results = [result for file in files for result in read_file(file)]
     named: dict[str, set[str]] = {}
     for entry in (result.entry for result in results):
         named.setdefault(title_of(entry), set()).add(entry["benchmark"])
@@ -125,7 +130,8 @@ def _training_runs(shown: Sequence[Result]) -> list[TrainingRun]:
         losses, divergence = _losses(folder), read_divergence(folder)
         if losses or divergence.means:
             names = benchmark, title_of(entry), _teacher(benchmark, shown)
-            runs.append(TrainingRun(condition, kind_of(entry), *names, losses, divergence))
+            tokens = read_token_divergence(folder)
+            runs.append(TrainingRun(condition, kind_of(entry), *names, losses, divergence, tokens))
     return runs
 
 

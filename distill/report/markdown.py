@@ -9,6 +9,8 @@ from distill.report import record_tables, tables
 from distill.report.collect import Collection
 from distill.report.comparability import comparison_warnings, grouped, own_warnings
 from distill.report.contamination import overlap_parts
+from distill.report.cost_tables import cost_parts
+from distill.report.costs import Cost, read_costs
 from distill.report.divergence_tables import divergence_tables
 from distill.report.entries import (
     Entry,
@@ -22,7 +24,7 @@ from distill.report.figure import Drawing
 from distill.report.figure_lengths import response_lengths
 from distill.report.figure_scores import accuracy_by_step, gains
 from distill.report.figure_training import divergences, losses
-from distill.report.labels import model_name
+from distill.report.labels import condition_name, model_name
 from distill.report.paired import (
     Comparison,
     RowLogs,
@@ -34,6 +36,7 @@ from distill.report.paired_tables import comparisons_note, comparisons_table, ga
 from distill.report.published_tables import reported_tables
 from distill.report.seed_groups import Seeds
 from distill.report.seeds import seed_parts
+from distill.report.token_tables import token_parts
 
 Groups = dict[str, list[Entry]]
 """Of one model, by benchmark."""
@@ -88,6 +91,17 @@ class Report:
         return {model: comparisons(list(groups.values()), self.logs) for model, groups in self.models.items()}
 
     @cached_property
+    def costs(self) -> dict[Path, list[Cost]]:
+        """What students cost, by the folder of their job's results."""
+        folders = dict.fromkeys(one.source.parent for one in self.collection.found if one.checkpoint)
+        return {folder: found for folder in folders if (found := read_costs(folder))}
+
+    def costs_of(self, entry: Entry) -> list[Cost]:
+        """What the student of an entry cost; nothing where that was not measured."""
+        found = self.costs.get(self.logs.results[id(entry)].source.parent, [])
+        return [cost for cost in found if (cost.condition, cost.step) == (entry["condition"], entry["step"])]
+
+    @cached_property
     def seeds(self) -> Seeds:
         """What was trained with several seeds."""
         return Seeds(self.collection, self.logs)
@@ -102,6 +116,7 @@ class Report:
         return [
             *_seed_section(self.seeds),
             *found,
+            *_cost_section(self),
             *_reported_section(self),
             *_figure_section(self),
             *_training_section(self.collection),
@@ -182,6 +197,15 @@ def _summary_section(
     return _flagged(Section(heading, parts))
 
 
+def _cost_section(report: Report) -> list[Section]:
+    """Of each job; one file may hold several."""
+    parts = []
+    for folder, costs in report.costs.items():
+        own = [one.entry for one in report.collection.found if one.source.parent == folder]
+        parts += [f"### {', '.join(dict.fromkeys(map(title_of, own)))}", *cost_parts(costs)]
+    return [Section("Retention, drift and economy", parts)] if parts else []
+
+
 def _reported_section(report: Report) -> list[Section]:
     parts = reported_tables(report.run_dirs, report.collection)
     return [Section("Reported next to reproduced", parts)] if parts else []
@@ -223,6 +247,10 @@ def _training_section(collection: Collection) -> list[Section]:
                 "nats.",
                 *texts,
             ]
+    for run in collection.training:
+        if run.tokens is not None:
+            name = condition_name(run.condition, run.kind)
+            parts += [f"### Where the prompt helps, {run.title}, {name}", *token_parts(run.tokens)]
     drawn = [
         drawing for drawing in (losses(collection.training), divergences(collection.training)) if drawing
     ]

@@ -20,6 +20,8 @@ from distill.encoding.collator import IGNORED, Batch, DistillCollator, predictin
 from distill.encoding.token_rows import Row
 from distill.model.output_head import Head, gathered, head_of, hidden_states
 from distill.teachers.base import Teacher
+from distill.training.token_log import FILE as TOKENS
+from distill.training.token_log import keep_tokens
 from lm_eval_tasks.files import write_json
 
 FILE = "divergence.json"
@@ -41,11 +43,13 @@ class Measurement(NamedTuple):
         means: Per answer token, by the names of `MEASURED`.
         kl_rows: KL(few-shot teacher || student) of each row, summed over its answer tokens.
         tokens: Answer tokens of each row.
+        kl_tokens: KL(few-shot teacher || student) of each answer token of each row.
     """
 
     means: dict[str, float]
     kl_rows: list[float]
     tokens: list[int]
+    kl_tokens: list[list[float]]
 
 
 class _HeldOut(NamedTuple):
@@ -85,6 +89,11 @@ class DivergenceMeter:
         """The rows' ids, in the order of `Measurement.kl_rows`."""
         return [row["id"] for row in self._rows]
 
+    @property
+    def answers(self) -> list[list[int]]:
+        """The token ids of the rows' answers, likewise."""
+        return [row["completion_ids"] for row in self._rows]
+
     def measure(self, model: nn.Module, head: nn.Module, accelerator: Any) -> Measurement:
         """Measure a student.
 
@@ -95,24 +104,31 @@ class DivergenceMeter:
         """
         if self._batches is None:
             self._batches = self._prepare(accelerator)
+        longest = max(len(row["completion_ids"]) for row in self._rows)
         shape = len(self._rows), len(MEASURED) + 1
         sums = torch.zeros(shape, dtype=torch.float64, device=accelerator.device)
+        each = torch.zeros((len(self._rows), longest), dtype=torch.float64, device=accelerator.device)
         training = model.training
         model.eval()
         try:
             with torch.no_grad(), accelerator.autocast():
                 for held_out in self._batches:
-                    own = self._sums(model, head, held_out)[: len(held_out.places)]
-                    sums[held_out.places] = own.double()
+                    own = self._per_row(model, head, held_out)
+                    # A process with too few rows runs one that has no place.
+                    for place, values in zip(held_out.places, own, strict=False):
+                        sums[place] = values.double().sum(0)
+                        each[place, : len(values)] = values[:, 0].double()
         finally:
             model.train(training)
-        sums = accelerator.reduce(sums, "sum")
+        sums, each = accelerator.reduce((sums, each), "sum")
         *totals, tokens = sums.sum(0).tolist()
         means = {name: value / tokens for name, value in zip(MEASURED, totals, strict=True)}
-        return Measurement(means, sums[:, 0].tolist(), sums[:, -1].long().tolist())
+        counts = sums[:, -1].long().tolist()
+        kl_tokens = [row[:count] for row, count in zip(each.tolist(), counts, strict=True)]
+        return Measurement(means, sums[:, 0].tolist(), counts, kl_tokens)
 
-    def _sums(self, model: nn.Module, head: nn.Module, held_out: _HeldOut) -> torch.Tensor:
-        """Of each row of a batch what is measured, summed over answer tokens, and their number `[B, 7]`."""
+    def _per_row(self, model: nn.Module, head: nn.Module, held_out: _HeldOut) -> list[torch.Tensor]:
+        """Of each row of a batch what is measured of its n answer tokens, and a 1, `[n, 7]`."""
         labels = held_out.batch["labels"]
         mask = predicting(labels)
         hidden = hidden_states(
@@ -130,8 +146,7 @@ class DivergenceMeter:
                 _per_token(own, told, bare, answers, (student, teacher))
                 for own, told, bare, answers in zip(*(one.split(_CHUNK) for one in columns), strict=True)
             ]
-        rows = torch.cat(parts).split(mask.sum(1).tolist())
-        return torch.stack([tokens.sum(0) for tokens in rows])
+        return list(torch.cat(parts).split(mask.sum(1).tolist()))
 
     def _prepare(self, accelerator: Any) -> list[_HeldOut]:
         """This process's batches with the teacher's hidden states.
@@ -213,6 +228,7 @@ class DivergenceCallback(TrainerCallback):
         output_dir: str,
         *,
         early_stop: int = 0,
+        texts: Sequence[Sequence[str]] | None = None,
     ) -> None:
         """Attach to a trainer.
 
@@ -222,7 +238,9 @@ class DivergenceCallback(TrainerCallback):
             head: The student's vocabulary projection.
             output_dir: Where `divergence.json` goes.
             early_stop: Training ends after so many measurements in a row without a new lowest; 0: never.
+            texts: The answers' tokens as text; with them, what each token adds is kept beside.
         """
+        self._texts = texts
         self._early_stop = early_stop
         self._trainer = trainer
         self._meter = meter
@@ -264,6 +282,10 @@ class DivergenceCallback(TrainerCallback):
         if accelerator.is_main_process:
             rows = {"id": self._meter.ids, "tokens": measured.tokens}
             write_json(self._path, {"metric": "kl_teacher", "rows": rows, "steps": steps})
+            if self._texts is not None:
+                named = {"id": self._meter.ids, "tokens": self._texts}
+                means = {step: found["kl_teacher"] for step, found in steps.items()}
+                keep_tokens(self._path.with_name(TOKENS), state.global_step, measured.kl_tokens, named, means)
         return steps
 
     def _earlier(self, step: int) -> dict[str, Any]:

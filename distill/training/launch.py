@@ -149,15 +149,19 @@ def train(trainer: SFTTrainer, run: Run) -> None:
     trainer.add_callback(RowCountsCallback(trainer, run.data))
     if run.data.held_out and not getattr(run.args, "teacher_targets", None):
         trainer.add_callback(_divergence_callback(trainer, run))
+    seconds = None
     if checkpoint is not None and 0 < run.args.max_steps <= steps_done(checkpoint):
         # The trainer would take one step too many: it looks at max_steps only after a step.
         if trainer.is_world_process_zero():
             print(f"{checkpoint}: its step is max_steps ({run.args.max_steps}); nothing is left", flush=True)
     else:
         with clear_storage_errors(output_dir):
-            trainer.train(resume_from_checkpoint=checkpoint)
+            output = trainer.train(resume_from_checkpoint=checkpoint)
+        # A resumed training knows how long its last part took alone.
+        seconds = output.metrics.get("train_runtime") if checkpoint is None else None
     if trainer.is_world_process_zero():
-        write_json(output_dir / FINISHED_FILE, {"step": trainer.state.global_step or run.args.max_steps})
+        step = trainer.state.global_step or run.args.max_steps
+        write_json(output_dir / FINISHED_FILE, {"step": step, "seconds": seconds})
     if run.args.push_to_hub:
         trainer.push_to_hub()
 
@@ -201,7 +205,8 @@ def _divergence_callback(trainer: SFTTrainer, run: Run) -> DivergenceCallback:
         batch_size=run.args.per_device_eval_batch_size,
     )
     patience = run.data_args.early_stop
-    return DivergenceCallback(trainer, meter, head, run.args.output_dir, early_stop=patience)
+    texts = [[run.tokenizer.decode([token]) for token in answer] for answer in meter.answers]
+    return DivergenceCallback(trainer, meter, head, run.args.output_dir, early_stop=patience, texts=texts)
 
 
 def _provenance(run: Run, trainer: SFTTrainer) -> dict[str, Any]:

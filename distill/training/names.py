@@ -2,4 +2,4 @@
 
 SETTINGS_FILE = "run_config.yaml"
 FINISHED_FILE = "finished.json"
-"""What a training leaves when it has come to its end: its last step."""
+"""What a training leaves when it has come to its end: its last step and its seconds (null: resumed)."""

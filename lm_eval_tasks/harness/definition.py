@@ -29,7 +29,7 @@ def definition_of(member: Source) -> str | None:
         told = {name: value for name, value in config.items() if name not in _RECORDED}
         return _digest(told, member.task.VERSION)
     if isinstance(member, BenchmarkSource):
-        files = sorted((TASK_DIR / member.name).glob("*yaml"))
+        files = sorted((TASK_DIR / member.benchmark.name).glob("*yaml"))
         return _digest([path.read_text(encoding="utf-8") for path in files])
     if isinstance(member, JsonLinesSource) and member.metric is not None:
         return _digest(member.metric.spec, _module_of(member.metric.spec))

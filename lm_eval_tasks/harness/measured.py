@@ -7,6 +7,7 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from lm_eval_tasks import TASK_DIR
+from lm_eval_tasks.benchmarks.definition import Score
 from lm_eval_tasks.episodes import Episode, Source
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.source import HarnessSource
@@ -14,7 +15,7 @@ from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.scoring.named import NamedMetric
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances
-from lm_eval_tasks.sources.benchmark import BenchmarkSource
+from lm_eval_tasks.sources.benchmark import BenchmarkSource, ChoiceBenchmark
 from lm_eval_tasks.sources.lm_eval_single import LmEvalTask
 from lm_eval_tasks.sources.other_inputs import OtherInputs
 from lm_eval_tasks.sources.rows_source import JsonLinesSource
@@ -115,10 +116,12 @@ def harness_task(
     if isinstance(member, LmEvalTask):
         return HarnessTask(member.task_name, member.harness_task(k), member.manager, lm_eval_scores(member))
     assert isinstance(member, BenchmarkSource)
-    name = f"{member.name}_icl_{'fewshot' if k else '0shot'}"
+    by_choice = isinstance(member, ChoiceBenchmark)
+    name = member.name if by_choice else f"{member.name}_icl_{'fewshot' if k else '0shot'}"
     manager = TaskManager(include_path=str(TASK_DIR), include_defaults=False, metadata=metadata)
     task = manager.load([name])["tasks"][name]
-    scored = tuple(Scored(score.name, score.name, unit=score.unit) for score in member.benchmark.scores)
+    scores = (Score("acc"),) if by_choice else member.benchmark.scores
+    scored = tuple(Scored(score.name, score.name, unit=score.unit) for score in scores)
     return HarnessTask(name, task, manager, scored, member.benchmark.logged)
 
 

@@ -29,8 +29,9 @@ from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode
 from lm_eval_tasks.prompting.plain_text import ANSWER, PLAIN_TEXT_STOP, plain_answer, to_plain_text
 from lm_eval_tasks.reading import bad_rows_record
-from lm_eval_tasks.scoring.metrics import Metrics, share
+from lm_eval_tasks.scoring.metrics import Metric, Metrics, share
 from lm_eval_tasks.scoring.names import PARTS
+from lm_eval_tasks.scoring.repeated import over_answers, repeated_metrics
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
@@ -58,7 +59,7 @@ class IclTask(ConfigurableTask):
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Load evaluated rows (`dataset_kwargs` says which) and read the options."""
         self.options = TaskOptions.from_metadata(self.config.metadata)
-        self._check_repeats()
+        self._keep_repeats()
         self.source = self.open(dataset_kwargs or {})
         self._context = self.read_context(dataset_kwargs or {})
         self._mode = cast(Mode, self.options.demonstrations or self.source.demonstration_mode)
@@ -111,6 +112,7 @@ class IclTask(ConfigurableTask):
         if cache_requests:
             # Its key knows neither our demonstrations nor the data: it would serve another run's prompts.
             logger.warning("%s: --cache_requests is ignored; prompts are built anew", self.config.task)
+        self._check_sampling()
         self._chat = None
         self._parts = {}
         self._sees_all = kwargs.get("world_size") in (None, 1)
@@ -179,18 +181,21 @@ class IclTask(ConfigurableTask):
         # Multiple choice; or a scorer in a YAML file, or the harness's --predict_only, which sets one.
         if self.OUTPUT_TYPE != "generate_until" or self.config.process_results is not None:
             return dict(super().process_results(doc, results))
-        return self._score(doc, results[0] if isinstance(results[0], str) else None)
+        answers = results[0] if self._repeats > 1 and isinstance(results[0], list) else results[:1]
+        scored = [self._score(doc, answer if isinstance(answer, str) else None) for answer in answers]
+        metrics = self.source.metrics
+        return over_answers(scored, metrics) if len(scored) > 1 else scored[0]
 
     def aggregation(self) -> dict[str, Callable[..., Any]]:
         """The aggregation of every metric; those of failure rates warn when they are high."""
         # Where the harness strips reasoning, what it left unstripped does not show in the texts.
         always = ["unclosed_think"] if self._thinking and self._thinking.stripped else []
-        found = aggregations(self.source.metrics, task=self.config.task, always=always)
+        found = aggregations(self._metrics, task=self.config.task, always=always)
         return {**super().aggregation(), **found}
 
     def higher_is_better(self) -> dict[str, bool]:
         """The direction of every metric."""
-        own = {name: metric.higher_is_better for name, metric in self.source.metrics.items()}
+        own = {name: metric.higher_is_better for name, metric in self._metrics.items()}
         return {**super().higher_is_better(), **own}
 
     def dump_config(self) -> dict[str, Any]:
@@ -201,6 +206,16 @@ class IclTask(ConfigurableTask):
             told = {name: share(sum(verdicts), len(verdicts)) for name, verdicts in parts}
             found["metadata"] = {**found["metadata"], PARTS: told}
         return found
+
+    @property
+    def _repeats(self) -> int:
+        """Answers to a question that are judged; of a scorer or filters in a YAML file nothing is known."""
+        return int(self.config.repeats or 1) if self._judges_repeats else 1
+
+    @property
+    def _metrics(self) -> Mapping[str, Metric]:
+        several = repeated_metrics(self._repeats) if self._repeats > 1 else {}
+        return {**self.source.metrics, **several}
 
     def _score(self, doc: dict[str, Any], response: str | None) -> Metrics:
         found = self.source.score(doc, response, self._circumstances(self._is_truncated(response)))
@@ -224,11 +239,36 @@ class IclTask(ConfigurableTask):
             return Circumstances(truncated=truncated, begun=begun)
         return self._thinking.circumstances(truncated, begun=begun)
 
-    def _check_repeats(self) -> None:
-        if self.config.repeats not in (None, 1) and self.config.process_results is None:
+    def _keep_repeats(self) -> None:
+        """Have the harness hand on all answers to a question, where `repeats` asks for several.
+
+        Raises:
+            UserError: options are compared by their likelihood, which is the same every time.
+        """
+        repeats = self.config.repeats
+        several = repeats not in (None, 1) and self.config.process_results is None
+        if several and self.config.output_type != "generate_until":
             raise UserError(
-                f"{self.config.task}: repeats is {self.config.repeats!r}, but here one answer a question is "
-                "judged. Leave it out; for several samples run several times, each with another --seed."
+                f"{self.config.task}: repeats is {repeats!r}, but options are compared by their likelihood, "
+                "which is the same every time. Leave it out."
+            )
+        self._judges_repeats = several and self.config.filter_list is None
+        if self._judges_repeats:
+            # By default the harness throws away all answers but the first.
+            every = {"function": "take_first_k", "k": repeats}
+            self.config.filter_list = [{"name": "none", "filter": [every]}]
+
+    def _check_sampling(self) -> None:
+        """Several answers are to differ.
+
+        Raises:
+            UserError: they are greedy.
+        """
+        given = self.config.generation_kwargs or {}
+        if self._repeats > 1 and not (given.get("do_sample") or given.get("temperature")):
+            raise UserError(
+                f"{self.config.task}: repeats is {self._repeats}, but answers are greedy, so all of a "
+                "question's are the same. Give --gen_kwargs do_sample=true,temperature=0.7, or leave it out."
             )
 
     def _count_cut_prompts(self) -> None:

@@ -51,11 +51,14 @@ class Metric:
         aggregation: Of all answers' values; None: the plain mean, whose standard error the harness knows.
         stderr: Of the same values, where every answer has one; None of the plain mean, and where it is
             unknown of some answers.
+        over_answers: One value of those of several answers to a question; None: their mean, and of an
+            aggregation of its own all their verdicts.
     """
 
     higher_is_better: bool = True
     aggregation: Callable[[Sequence[Any]], Any] | None = None
     stderr: Callable[[Sequence[Any]], Any] | None = None
+    over_answers: Callable[[Sequence[Any]], Any] | None = None
 
 
 MEAN = Metric()

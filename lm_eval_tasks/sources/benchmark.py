@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lm_eval_tasks.benchmarks import get_benchmark
+from lm_eval_tasks import TASK_DIR
+from lm_eval_tasks.benchmarks import BENCHMARKS, get_benchmark
 from lm_eval_tasks.benchmarks.definition import Role
 from lm_eval_tasks.episodes import Episode, Prompt
 from lm_eval_tasks.errors import UserError
@@ -19,6 +20,9 @@ from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.pooled import PooledTask
 
 logger = logging.getLogger(__name__)
+
+_CHOICE = "_icl_mc"
+"""What the names of tasks that compare options end with."""
 
 
 class BenchmarkSource(PooledTask):
@@ -125,7 +129,7 @@ class BenchmarkSource(PooledTask):
         """
         if self._pool:
             return self._pool
-        path = local_file(self.name, self.benchmark.train, self.data)
+        path = local_file(self.benchmark.name, self.benchmark.train, self.data)
         if path is None or path.is_file():
             return self.data
         raise UserError(
@@ -137,7 +141,7 @@ class BenchmarkSource(PooledTask):
     def files(self) -> list[Path]:
         """The files that hold its rows, those that exist; none for the hub."""
         splits = (self.benchmark.train, self.benchmark.evaluation)
-        paths = (local_file(self.name, split, self.data) for split in splits)
+        paths = (local_file(self.benchmark.name, split, self.data) for split in splits)
         return [path for path in paths if path is not None and path.is_file()]
 
     def raw_rows(self, role: Role) -> list[Mapping[str, Any]]:
@@ -146,7 +150,7 @@ class BenchmarkSource(PooledTask):
         Raises:
             UserError: source not reachable.
         """
-        return [row for _, row in read_rows(self.name, self._split(role), self.data, bad=[])]
+        return [row for _, row in read_rows(self.benchmark.name, self._split(role), self.data, bad=[])]
 
     @cached_property
     def _evaluation(self) -> list[Episode]:
@@ -156,7 +160,7 @@ class BenchmarkSource(PooledTask):
         """The rows of a split; those that cannot be used are recorded, counted and left out."""
         bad: list[BadRow] = []
         episodes = []
-        for index, (where, row) in enumerate(read_rows(self.name, self._split(role), data, bad)):
+        for index, (where, row) in enumerate(read_rows(self.benchmark.name, self._split(role), data, bad)):
             if role == "train" and not self.benchmark.usable(row):
                 continue
             try:
@@ -178,3 +182,24 @@ class BenchmarkSource(PooledTask):
 
     def _split(self, role: Role) -> Split:
         return self.benchmark.train if role == "train" else self.benchmark.evaluation
+
+
+class ChoiceBenchmark(BenchmarkSource):
+    """A benchmark whose options are compared by their log-likelihood: nothing is written, little is computed.
+
+    Attributes:
+        name: That of its task in the harness, such as `csqa_icl_mc`.
+    """
+
+    def __init__(self, benchmark: str, data: str | None = None) -> None:
+        """See `BenchmarkSource`."""
+        super().__init__(benchmark, data)
+        self.name = f"{benchmark}{_CHOICE}"
+        self.title = f"{self.benchmark.title} by log-likelihood"
+
+
+def choice_benchmark(task: str, data: str | None = None) -> ChoiceBenchmark | None:
+    """The benchmark that a task such as `csqa_icl_mc` compares options of; None: it is no such task."""
+    name = task.removesuffix(_CHOICE)
+    known = name in BENCHMARKS and (TASK_DIR / name / f"{task}.yaml").is_file()
+    return ChoiceBenchmark(name, data) if known and name != task else None

@@ -9,6 +9,7 @@ from distill.encoding.collator import DistillCollator, predicting
 from distill.encoding.prefixes import prefixes_of
 from distill.evaluation.checkpoints import best_step
 from distill.evaluation.divergence import read_divergence
+from distill.evaluation.token_divergence import read_token_divergence
 from distill.model.output_head import check_head
 from distill.teachers.models import self_teacher
 from distill.training.config import DataArguments
@@ -55,7 +56,7 @@ def test_it_measures_what_it_says(make_model, tokenizer, data, batch_size):
     teacher = self_teacher(model, head, prefixes=prefixes_of(data.held_out))
     meter = DivergenceMeter(data.held_out, DistillCollator.of(tokenizer), teacher, batch_size=batch_size)
     for _ in range(2):
-        means, kl_rows, tokens = meter.measure(model, head, Accelerator(cpu=True))
+        means, kl_rows, tokens, kl_tokens = meter.measure(model, head, Accelerator(cpu=True))
         assert tuple(means) == MEASURED
         for name, value in expected.items():
             assert means[name] == pytest.approx(value.item(), rel=1e-4, abs=1e-5), name
@@ -63,6 +64,8 @@ def test_it_measures_what_it_says(make_model, tokenizer, data, batch_size):
         assert tokens == [len(row["completion_ids"]) for row in data.held_out]
         own = (few_shot.exp() * (few_shot - student)).sum(-1).split(tokens)
         assert kl_rows == pytest.approx([row.sum().item() for row in own], rel=1e-4, abs=1e-5)
+        for row, found in zip(own, kl_tokens, strict=True):
+            assert found == pytest.approx(row.tolist(), rel=1e-3, abs=1e-5)
         assert meter.ids == [row["id"] for row in data.held_out]
 
 
@@ -112,7 +115,9 @@ def test_training_ends_where_the_divergence_no_longer_falls(make_trainer, data, 
         self_teacher(trainer.model, head, prefixes=[]),
         batch_size=5,
     )
-    trainer.add_callback(DivergenceCallback(trainer, meter, head, str(tmp_path), early_stop=2))
+    texts = [[f"{token} " for token in answer] for answer in meter.answers]
+    callback = DivergenceCallback(trainer, meter, head, str(tmp_path), early_stop=2, texts=texts)
+    trainer.add_callback(callback)
     trainer.train()
     assert trainer.state.global_step < 9
     steps = json.loads((tmp_path / "divergence.json").read_text())["steps"]
@@ -123,3 +128,9 @@ def test_training_ends_where_the_divergence_no_longer_falls(make_trainer, data, 
     tokens = sum(count for _, count in found.rows)
     for step, mean in found.means.items():
         assert sum(found.sums[step]) / tokens == pytest.approx(mean)
+    each = read_token_divergence(tmp_path)
+    assert each.step == best_step([step for step in found.means if step], tmp_path)
+    assert [[text for text, _, _ in row] for row in each.rows] == texts
+    for column, step in ((1, 0), (2, each.step)):
+        values = [value[column] for row in each.rows for value in row]
+        assert sum(values) / tokens == pytest.approx(found.means[step], rel=1e-3)

@@ -35,6 +35,7 @@ LACKING = {
     "gap": ((*ASKED, "--output", "out.json"), "eval"),
     "answers": ((*ASKED, "--output", "out.jsonl"), "eval"),
     "eval": (("--config", RUN, "--conditions", "x", "--base_dir", ".", "--output", "out.json"), "eval"),
+    "retention": (("--model", "demo", "--conditions", "x", "--base_dir", ".", "--output", "out"), "eval"),
     "report": ((str(ROOT),), "report"),
     "leaderboard": ((str(ROOT), "--output", "out.json"), "report"),
     "run": ((RUN, "--output_dir", "out"), "train,report"),

@@ -62,7 +62,7 @@ def words_of(files, model_, output, **changes):
     """A command line; a change to None takes an option away."""
     options = {
         "model": model_, "eval": files / "eval.jsonl", "inputs": files / "inputs.jsonl",
-        "demonstrations": files / "demos.jsonl", "output": output,
+        "demonstrations": files / "demos.jsonl", "output": output, "retention": "none",
     } | changes  # fmt: skip
     words = ["bake"]
     for name, value in options.items():
@@ -75,7 +75,7 @@ def words_of(files, model_, output, **changes):
 def baked(files, teachable, stages, tmp_path_factory):
     """A folder baked from demonstrations and unlabelled inputs, its command line, and its `bake.json`."""
     output = tmp_path_factory.mktemp("baked") / "out"
-    words = words_of(files, teachable, output, by="kind", learning_rate="5e-3")
+    words = words_of(files, teachable, output, by="kind", learning_rate="5e-3", retention="csqa_icl_mc")
     assert main(words) == 0
     return output, words, json.loads((output / "bake.json").read_text())
 
@@ -109,12 +109,40 @@ def test_a_bake_says_what_it_has_shown(baked):
     assert outcome["divergence"].keys() == {"before", "after", "change_interval"}
     assert outcome["prompt_tokens"]["baked"] < outcome["prompt_tokens"]["prompted"]
     assert outcome["members"] is None
-    assert {"gap-eval", "answers-eval", "train-eval", "eval-eval", "report", "all"} == outcome[
-        "seconds"
-    ].keys()
+    stages = {"gap-eval", "answers-eval", "train-eval", "eval-eval", "retention-eval", "report", "all"}
+    assert outcome["seconds"].keys() == stages
     assert (Path(outcome["adapter"]) / "adapter_config.json").is_file()
     assert Path(outcome["report"]).is_file()
     assert f"eval={outcome['adapter']}" in outcome["serve_command"]
+
+
+def test_a_gain_stands_beside_its_price(baked):
+    output, _, outcome = baked
+    found = outcome["retention"]
+    assert found.keys() == {"baked", "sft"}
+    (task,) = found["baked"]["tasks"]
+    assert (task["task"], task["rows"]) == ("csqa_icl_mc", 24)
+    assert found["baked"]["verdict"] != "forgot nothing"  # 24 rows cannot show it
+    tries = [
+        one["condition"]
+        for one in json.loads((output / "eval" / "retention" / "drift.json").read_text())["students"]
+    ]
+    assert tries == [outcome["sft"]["condition"], "baked"]
+    assert outcome["drift"]["baked"]["prompts"] == 64 and outcome["drift"]["baked"]["kl"] > 0
+    economy = outcome["economy"]
+    assert economy["prompt_tokens_before"] == outcome["prompt_tokens"]["prompted"]
+    assert (
+        economy["training_seconds"] > 0 and economy["answers_seconds"] == outcome["seconds"]["answers-eval"]
+    )
+    report, card = (
+        (output / "report" / "report.md").read_text(),
+        Path(outcome["adapter"], "README.md").read_text(),
+    )
+    page = Path(outcome["report"]).read_text()
+    for text in (report, card, page):
+        assert "Retention, drift and economy" in text and "nats per token" in text
+    assert "What baked step" in page and 'class="shades"' in page and "Where the prompt helps" in report
+    assert "CSQA by log-likelihood" in report
 
 
 def test_scores_are_told_apart_by_a_column(baked):
@@ -141,11 +169,12 @@ def test_the_same_command_finds_everything_done(baked, stages, capsys):
     assert main(words) == 0
     printed = capsys.readouterr().out
     assert len(stages.started) == begun
-    assert printed.count(": up to date") == 6  # the gap is looked at twice
+    assert printed.count(": up to date") == 7  # the gap is looked at twice
     assert json.loads((output / "bake.json").read_text()) == outcome
     last = printed.strip().splitlines()[-5:]
     assert last[0].startswith("Scores (exact_match): bare 0 of 12") and last[1].startswith("Gap closed: ")
-    assert last[2].startswith("Prompt tokens per request:") and last[3].startswith("Adapter: ")
+    assert last[2].startswith("Prompt tokens per request:") and "; drift " in last[2]
+    assert last[3].startswith("Adapter: ")
     assert last[4].startswith("Serve: vllm serve")
 
 
@@ -195,7 +224,7 @@ def test_a_system_instruction_and_labelled_inputs(files, teachable, stages, tmp_
     outcome = bake(
         model=teachable, output=output, evaluation=files / "eval.jsonl", inputs=files / "labelled.jsonl",
         system_instruction="Always red.", max_new_tokens=4, batch_size=16, metric="contains",
-        training={"max_steps": 2, "save_steps": 1, "learning_rate": 5e-3},
+        retention=["none"], training={"max_steps": 2, "save_steps": 1, "learning_rate": 5e-3},
     )  # fmt: skip
     assert (outcome["base"]["score"], outcome["prompted"]["score"]) == (0.0, 1.0)
     assert outcome["sft"] is not None and outcome["baked"]["correct"] > 0 and outcome["metric"] == "contains"

@@ -6,7 +6,6 @@ import logging
 import pytest
 
 from lm_eval_tasks.benchmarks import BENCHMARKS
-from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.plain_text import plain_answer, to_plain_text
 from lm_eval_tasks.scorefile.records import read_records
@@ -45,12 +44,6 @@ def test_until_may_be_one_text(given, until):
     one = task()
     one.set_config("generation_kwargs", {"until": given}, update=True)
     assert asked(one).args[1]["until"] == [*until, "\n\nQuestion:"]
-
-
-def test_repeats_are_refused_in_one_paragraph():
-    with pytest.raises(UserError, match=r"gsm8k_icl: repeats is 3, .*--seed"):
-        task(repeats=3)
-    assert task(repeats=1).config.repeats == 1
 
 
 class TestCsqa:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from distill.pipeline import NEEDED
-from distill.pipeline.bake.folder import TASK, check_training, write_folder
+from distill.pipeline.bake.folder import TASK, check_training, retention_of, write_folder
 from distill.pipeline.bake.outcome import advantage, build_outcome, read_measured, score_of, view_of
 from distill.pipeline.bake.plan import Plan, make_plan
 from distill.pipeline.bake.request import BakeRequest
 from distill.pipeline.config import RunConfig
 from distill.pipeline.processes import alone
+from distill.pipeline.retention import check_retention
 from distill.pipeline.runner import run_stages
 from distill.pipeline.stages import build_stages
 from distill.report.published import RUN_FILE
@@ -49,6 +50,8 @@ def bake(**options: Any) -> dict[str, Any]:
     """
     options = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     options |= {"output": Path(options["output"]), "document": tuple(map(str, options.get("document", ())))}
+    if "retention" in options:
+        options["retention"] = tuple(map(str, options["retention"]))
     return run_bake(BakeRequest(**options))
 
 
@@ -57,6 +60,7 @@ def run_bake(request: BakeRequest) -> dict[str, Any]:
     require(*NEEDED, *(["vllm"] if request.backend == "vllm" else []))
     plan = make_plan(request)
     check_training(plan)
+    check_retention(retention_of(plan))
     folder = request.output.resolve()  # so that the stages are the same from any directory
     with alone(folder):
         return _carry_out(plan, folder)
@@ -80,6 +84,7 @@ def dry_run(request: BakeRequest) -> str:
     """What a bake would do, without writing anything."""
     plan = make_plan(request)
     check_training(plan)
+    check_retention(retention_of(plan))
     context = plan.context
     system = context.system()
     return "\n".join(

@@ -8,6 +8,7 @@
     divergence               mean KL(prompted model || student) per answer token, before and after; and
                              change_interval, of after - before over the same held-out rows, null if unknown
     prompt_tokens            tokens that a request reads before its answer, on average
+    retention, drift, economy  what it cost; see `distill.pipeline.bake.costs`
     members, by              the same scores for each task of a group, and by a column of the rows
     seconds                  per stage
     adapter, lm_eval_command, serve_command
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.evaluation.divergence import read_divergence
+from distill.pipeline.bake.costs import read_outcome, told_shortly
 from distill.pipeline.bake.folder import BAKED
 from distill.pipeline.bake.plan import Plan
 from distill.pipeline.config import RunConfig
@@ -154,6 +156,9 @@ def build_outcome(plan: Plan, config: RunConfig, folder: Path, *, seconds: Mappi
         "seconds": dict(seconds),
         "checkpoint": folder / plan.name / baked[0].entry["model"]["checkpoint"],
     }
+    outcome |= read_outcome(
+        folder / plan.name, {"baked": BAKED, "sft": sft[0].entry["condition"] if sft else None}
+    )
     if plan.request.by:
         views = {"base": base, "prompted": prompted, "sft": sft, "baked": baked}
         outcome["by"] = {
@@ -178,11 +183,12 @@ def five_lines(outcome: Mapping[str, Any]) -> str:
         closed_line = f"Gap closed: {gap['value']:.0%} {bounds}"
     tokens = outcome["prompt_tokens"]
     before = tokens["prompted"] if tokens["prompted"] is not None else "?"
+    cost = f"; {said}" if (said := told_shortly(outcome)) else ""
     return "\n".join(
         [
             f"Scores ({outcome['metric']}): {', '.join(scores)}",
             closed_line,
-            f"Prompt tokens per request: {before} before, {tokens['baked']} after",
+            f"Prompt tokens per request: {before} before, {tokens['baked']} after{cost}",
             f"Adapter: {outcome['adapter']}   Report: {outcome['report']}",
             f"Serve: {outcome['serve_command']}",
         ]

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from distill.evaluation.answers import KEEP
+from distill.pipeline.config import RETENTION_TASKS
 from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.sources import TaskSpec
 
 METHODS = ("off_policy", "on_policy")
 BASELINES = ("sft", "none")
+NO_RETENTION = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class BakeRequest:
         method: `off_policy`, or `on_policy`: the student writes the answers.
         n_answers: Answers that the teacher draws of each input; 1: the greedy one.
         keep: Which of them are learnt from.
+        retention: Tasks that bare model and students are asked beside the job, with drift and economy; `none`
+            alone: none of it; no name at all: no task.
         by: Column of the evaluated rows whose values are scored apart.
         seed: Of everything drawn.
         force: Go on though the prompt does not help.
@@ -78,6 +82,7 @@ class BakeRequest:
     method: str = "off_policy"
     n_answers: int = 1
     keep: str = "all"
+    retention: tuple[str, ...] = RETENTION_TASKS
     by: str | None = None
     seed: int = 42
     force: bool = False
@@ -98,6 +103,8 @@ class BakeRequest:
             number = getattr(self, name)
             check(number is None or number > 0, f"--{name}", number, "give 1 or more")
         check(self.seed >= 0, "--seed", self.seed, "give 0 or more")
+        if NO_RETENTION in self.retention and len(self.retention) > 1:
+            raise UserError("--retention: 'none' stands alone; leave it out, or the tasks.")
         if self.accelerate_config and not Path(self.accelerate_config).is_file():
             raise UserError(f"--accelerate_config {self.accelerate_config} does not exist.")
         if str(self.task).endswith(".jsonl") and self.inputs and self.evaluation:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from distill.report.entries import metric_heading, shown_metrics, title_of
 from distill.report.figure import panel_svg
 from distill.report.html.samples import sample_groups
+from distill.report.html.shades import shades
 from distill.report.html.standings import standings
 from distill.report.html.svg import inline
 from distill.report.html.verdict import cards
@@ -58,6 +59,7 @@ def render(report: Report) -> str:
         # Pictures come before tables.
         sections=sorted(sections, key=lambda section: bool(section["html"])),
         samples=sample_groups(report),
+        shades=shades(report.collection.training),
     )
     # Lone surrogates, which JSON can carry into names, have no bytes in UTF-8.
     return page.encode("utf-8", "replace").decode()

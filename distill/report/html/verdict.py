@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from distill.evaluation.kinds import SFT
+from distill.report.cost_words import drift_words, economy_words, retention_words
+from distill.report.costs import Cost
 from distill.report.entries import Entry, kind_of, title_of, truncation_differs
 from distill.report.html.standings import Standing, standing_of
 from distill.report.labels import MINUS, interval, model_name, subject_name
@@ -40,11 +42,13 @@ class Card:
         title: The benchmark, and the model where there are several.
         standings: The base model and each condition's last common step; of several seeds, their means.
         findings: Each condition against the SFT baseline; without one, against the base model.
+        costs: Of each student what it forgot, its drift and what it saves.
     """
 
     title: str
     standings: list[Standing]
     findings: list[Finding]
+    costs: list[tuple[str, tuple[str, ...]]]
 
 
 def cards(report: Report) -> list[Card]:
@@ -57,8 +61,16 @@ def cards(report: Report) -> list[Card]:
             rivals = [line for line in lines if _against_sft(line)] or lines
             shown = [_standing(entry, report) for entry in report.side_by_side(group)]
             findings = [_finding(line, report.seeds.gain(line.first, line.second)) for line in rivals]
-            found.append(Card(title_of(group[0]) + several, shown, findings))
+            costs = [one for entry in group for one in report.costs_of(entry)]
+            told = list(dict.fromkeys(map(_cost, costs)))
+            found.append(Card(title_of(group[0]) + several, shown, findings, told))
     return found
+
+
+def _cost(cost: Cost) -> tuple[str, tuple[str, ...]]:
+    drift = drift_words(cost)
+    said = (retention_words(cost), f"drift {drift}" if drift else "", economy_words(cost))
+    return f"{cost.condition} step {cost.step}", tuple(filter(None, said))
 
 
 def _standing(entry: Entry, report: Report) -> Standing:

@@ -73,11 +73,19 @@ def mean_of_levels_stderr(items: Sequence[tuple[bool, Sequence[bool]]]) -> float
     return pooled_stderr(shares)
 
 
+def levels_over_answers(values: Sequence[tuple[bool, Sequence[bool]]]) -> tuple[float, list[bool]]:
+    """Several answers to a prompt as one: the mean of its own verdicts, and all those of its instructions."""
+    mean = sum(prompt for prompt, _ in values) / len(values)
+    return mean, [verdict for _, instructions in values for verdict in instructions]
+
+
 IFEVAL_METRICS: Mapping[str, Metric] = {
     "prompt_level_strict_acc": MEAN,
     "inst_level_strict_acc": POOLED,
     "prompt_level_loose_acc": MEAN,
     "inst_level_loose_acc": POOLED,
-    "strict_acc_mean": Metric(aggregation=mean_of_levels, stderr=mean_of_levels_stderr),
+    "strict_acc_mean": Metric(
+        aggregation=mean_of_levels, stderr=mean_of_levels_stderr, over_answers=levels_over_answers
+    ),
     **COMMON_METRICS,
 }
