@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="TASK",
         help="asked of bare model and students beside the job; none: nothing beside it is measured; "
-        "default: csqa_icl_mc ifeval",
+        "default: a choice by likelihood and written answers",
     )
     add("--by", metavar="COLUMN", help="score the evaluated rows apart by the values of a column")
     add("--seed", type=int, default=42)

@@ -37,7 +37,7 @@ from lm_eval_tasks.prompting.demonstrations import Mode
 IRRELEVANT = "irrelevant"
 """The demonstrations of another benchmark, a causal control."""
 
-RETENTION_TASKS = ("csqa_icl_mc", "ifeval")
+RETENTION_TASKS = tuple(one.retention for one in BENCHMARKS.values() if one.retention)
 """Asked of base and students by default: a choice of options by likelihood, and written answers."""
 
 _TAKEN = ("logs", "report")

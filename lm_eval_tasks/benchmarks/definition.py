@@ -92,6 +92,7 @@ class Benchmark:
         describe: `describe(role, rows, episodes)`: further lines for `icl-distill data check`.
         make_training: `make_training(prompts, responses, output)`: training rows out of any model's
             responses, for `icl-distill data make-<name>`; None: there is no such thing.
+        retention: Its task that tells, unless others are named, what a student forgot; None: it tells nothing.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Benchmark:
     logged: tuple[str, ...] = ()
     describe: Callable[[Role, Sequence[Row], Sequence[Episode]], list[str]] = _nothing
     make_training: Callable[[Path, Path, Path], object] | None = None
+    retention: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

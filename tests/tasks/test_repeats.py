@@ -37,7 +37,7 @@ def test_metrics_are_means_and_pools_over_answers():
     assert found["prompt_level_strict_acc"] == found["avg@4"] == 0.5
     assert found["pass@2"] == pytest.approx(1 - 1 / 6) and found["pass@4"] == 1.0
     assert found["inst_level_strict_acc"] == [v for one in answers for v in one["inst_level_strict_acc"]]
-    aggregated = ifeval.metrics["mean_strict_acc"].aggregation([found["mean_strict_acc"]])
+    aggregated = ifeval.metrics["strict_acc_mean"].aggregation([found["strict_acc_mean"]])
     instructions = pooled_mean([found["inst_level_strict_acc"]])
     assert aggregated == pytest.approx((0.5 + instructions) / 2)
     assert found["type/startend:quotation"] is None and found["truncated"] == [False] * 4

@@ -63,6 +63,7 @@ BENCHMARK = Benchmark(
     metrics=ANSWER_METRICS,
     scores=ANSWER_SCORES,
     make_judge=_make_judge,
+    retention="csqa_icl_mc",
     unrelated="gsm8k",
     document=csqa_document,
     extract=_extract,

@@ -50,6 +50,7 @@ BENCHMARK = Benchmark(
         Score("inst_level_loose_acc", unit="instruction"),
     ),
     make_judge=make_ifeval_judge,
+    retention="ifeval",
     unrelated="gsm8k",
     usable=is_compliant,
     logged=("instruction_id_list",),
