@@ -124,7 +124,7 @@ MALFORMED = [
 
 
 def test_malformed_rows_are_named_and_good_verdicts_kept(tmp_path, prompts):
-    done = score(tmp_path, "--task", "ifeval", "--data", prompts, rows=MALFORMED)
+    done = score(tmp_path, "--task", "ifeval", "--data", prompts, "--strict", rows=MALFORMED)
     assert done.returncode == 2
     assert not (tmp_path / "out.json").exists()
     written = verdicts(tmp_path)

@@ -13,6 +13,7 @@ from typing import Any
 
 from lm_eval_tasks.benchmarks.rlvr.functions import FUNCTIONS, UnsatisfiableError
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scoring.constraints import UnknownConstraintError, find
 from lm_eval_tasks.scoring.thinking import split_thinking
 
 
@@ -49,11 +50,14 @@ def judge(answer: str, ground_truth: str | Mapping[str, Any]) -> RlvrVerdict:
     """Judge an answer as it stands: `score` without the splitting of thinking.
 
     Raises:
-        UserError: unreadable ground truth or unknown `func_name`.
+        UserError: unreadable ground truth.
+        UnknownConstraintError: `func_name` is neither one of RLVR's functions nor a constraint's id.
     """
     name, arguments = parse_ground_truth(ground_truth)
     if not answer.strip():
         return RlvrVerdict(0.0, "empty answer")
+    if name not in FUNCTIONS:
+        return _judge_constraint(answer, name, arguments)
     function = FUNCTIONS[name]
     try:
         bound = _signature(name).bind(answer, **arguments)
@@ -62,6 +66,14 @@ def judge(answer: str, ground_truth: str | Mapping[str, Any]) -> RlvrVerdict:
     try:
         return RlvrVerdict(float(function(*bound.args, **bound.kwargs)))
     except UnsatisfiableError as error:
+        return RlvrVerdict(0.0, f"{name}: {error}")
+
+
+def _judge_constraint(answer: str, name: str, arguments: Mapping[str, Any]) -> RlvrVerdict:
+    """By a constraint of `lm_eval_tasks.scoring.constraints`."""
+    try:
+        return RlvrVerdict(float(find(name).bind(arguments, "")(answer)))
+    except Exception as error:  # whatever a foreign checker does
         return RlvrVerdict(0.0, f"{name}: {error}")
 
 
@@ -74,7 +86,8 @@ def parse_ground_truth(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict
     """The function's name and its arguments without nulls.
 
     Raises:
-        UserError: unreadable ground truth or unknown `func_name`.
+        UserError: unreadable ground truth.
+        UnknownConstraintError: unknown `func_name`.
     """
     parsed: Any = ground_truth
     if isinstance(ground_truth, str):
@@ -85,6 +98,18 @@ def parse_ground_truth(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict
     if not isinstance(parsed, Mapping):
         raise UserError(f"rlvr: ground_truth must be an object with 'func_name', not {parsed!r:.80}.")
     name = parsed.get("func_name")
-    if not isinstance(name, str) or name not in FUNCTIONS:
-        raise UserError(f"rlvr: unknown func_name {name!r:.80}; one of: {', '.join(FUNCTIONS)}.")
+    if not isinstance(name, str):
+        raise UserError(f"rlvr: func_name must be text, not {name!r:.80}; such as {next(iter(FUNCTIONS))}.")
+    if name not in FUNCTIONS:
+        _find(name)
     return name, {key: value for key, value in parsed.items() if key != "func_name" and value is not None}
+
+
+def _find(name: str) -> None:
+    try:
+        find(name)
+    except UnknownConstraintError as error:
+        raise UnknownConstraintError(
+            f"rlvr: unknown func_name {name!r:.80}; one of: {', '.join(FUNCTIONS)}; or a constraint's id "
+            f"({error})."
+        ) from None
