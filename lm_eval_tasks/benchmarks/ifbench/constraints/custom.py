@@ -17,7 +17,7 @@ _NAPOLEON = range(1769, 1822)
 _SHORT_MONTHS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 _QUESTION = re.compile(r"Question \d+[.|):;]?\s*")
 _OPTION = re.compile(r"[A-Ea-e][.|)]\s*\w")
-_SPECIAL = re.compile(r'".*[^\d\w\s].*"')
+_SPECIAL = re.compile(r"[^\w\s]")
 _AFRICAN_LINES = 52
 
 
@@ -110,9 +110,15 @@ def csv_special_character(text: str) -> bool:
     for row in rows[1:]:
         if len(row) != 5:
             return False
-        if any(map(_SPECIAL.match, row)):
+        if any(map(_is_special, row)):
             return True
     return False
+
+
+def _is_special(field: str) -> bool:
+    """Whether quotation marks, in the first line, hold a special character, which they are themselves."""
+    line = field.split("\n")[0]
+    return line.startswith('"') and _SPECIAL.search(line[1:].rpartition('"')[0]) is not None
 
 
 @constraint("custom:csv_quotes")

@@ -1,6 +1,7 @@
 """`format:*`: brackets, quotation marks, lines, lists, templates."""
 
 import re
+from collections import defaultdict, deque
 from itertools import pairwise
 from string import digits
 
@@ -100,11 +101,29 @@ def line_indent(text: str) -> bool:
     Kept: of blank lines in a row every second one stays, and breaks the stairs.
     """
     lines = text.split("\n")
-    for line in lines:  # the list shrinks under the loop, which so passes over the next line
-        if not line.strip():
-            lines.remove(line)
-    indents = [len(line) - len(line.lstrip(" ")) for line in lines]
+    dropped = _dropped(lines)
+    kept = [line for place, line in enumerate(lines) if place not in dropped]
+    indents = [len(line) - len(line.lstrip(" ")) for line in kept]
     return all(one < other for one, other in pairwise(indents))
+
+
+def _dropped(lines: list[str]) -> set[int]:
+    """The places of the blank lines that do not count.
+
+    The public checker removes lines from the list that it walks: the line after one that it removes is never
+    looked at, and what goes is the first line that is the same.
+    """
+    dropped: set[int] = set()
+    same: dict[str, deque[int]] = defaultdict(deque)
+    skipping = False
+    for place, line in enumerate(lines):
+        blank = not line.strip()
+        if blank:
+            same[line].append(place)
+        if blank and not skipping:
+            dropped.add(same[line].popleft())
+        skipping = blank and not skipping
+    return dropped
 
 
 @constraint("format:quote_unquote")

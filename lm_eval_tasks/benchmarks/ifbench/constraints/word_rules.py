@@ -55,7 +55,7 @@ def prime_lengths(text: str) -> bool:
 @constraint("words:start_verb")
 def start_verb(text: str) -> bool:
     """The first token is a verb by `verbs.starts_with_verb`; the public checker asks a statistical tagger."""
-    return starts_with_verb(tokens(text))
+    return starts_with_verb(tokens(next(iter(sentences(text)), "")))
 
 
 @constraint("words:repeats")
