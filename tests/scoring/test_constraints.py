@@ -290,6 +290,9 @@ def test_the_task_uses_a_third_package(run, tmp_path):
     assert [row["type/other"] for row in said["found"]] == [[True], [True], [False]]
     assert said["found"][1]["type/count:numbers"] == [True]
     assert "rhymes:sing" in done.stderr and "constraints" not in said["metadata"]
+    strict = run("-c", TASK.replace('"pool"', '"strict": True, "pool"'), tmp_path / "data", "[]")
+    assert strict.returncode != 0
+    assert "1 of 3 rows" in strict.stderr and "unknown constraint id 'rhymes:sing'" in strict.stderr
 
 
 def test_the_score_command_uses_it_and_counts_unknown_ids(run, tmp_path):
