@@ -12,6 +12,7 @@ import pytest
 
 from lm_eval_tasks import constraint
 from lm_eval_tasks.benchmarks.ifeval.scorer import check
+from lm_eval_tasks.benchmarks.metric import resolve_metric
 from lm_eval_tasks.benchmarks.rlvr.rewards import build_reward, grade
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring import constraints
@@ -200,6 +201,16 @@ def test_rewards_use_them(rhymes):
         ["one day", "one night"], [json.dumps({"func_name": "rhymes:ending", "letters": "ay"})] * 2
     ) == [1, 0]
     assert "unknown func_name 'rhymes:other'" in grade("a", '{"func_name": "rhymes:other"}').problem
+
+
+def test_a_metric_uses_them_and_refuses_rows_with_unknown_ones(rhymes):
+    metric = resolve_metric("ifbench")
+    ids = ["rhymes:shout", "count:numbers"]
+    row = {"prompt": "Shout.", "instruction_id_list": ids, "kwargs": [{"marks": 1}, {"N": 1}]}
+    metric.check(row)
+    assert [metric.score(reply, row) for reply in ("Hey 5!", "Hey!", "")] == [1.0, 0.0, 0.0]
+    with pytest.raises(UserError, match="unknown constraint id 'rhymes:sing'"):
+        metric.check(row | {"instruction_id_list": ["rhymes:sing", "count:numbers"]})
 
 
 def test_an_unknown_id_fails_alone(rhymes):

@@ -8,6 +8,7 @@ from lm_eval_tasks.benchmarks.ifbench import constraints
 from lm_eval_tasks.benchmarks.ifeval.judge import IFEvalJudge, make_instruction_judge
 from lm_eval_tasks.benchmarks.ifeval.metrics import (
     INSTRUCTION_SCORES,
+    OTHER,
     instruction_metrics,
     score_instructions,
 )
@@ -15,6 +16,7 @@ from lm_eval_tasks.benchmarks.ifeval.rows import describe_instructions, is_compl
 from lm_eval_tasks.reading import Split
 
 INSTRUCTION_IDS = constraints.IDS
+_TYPES = (*INSTRUCTION_IDS, OTHER)
 _DATASET = "allenai/IFBench_test"
 parse_ifbench = partial(parse_ifeval, source="ifbench")
 
@@ -33,8 +35,8 @@ BENCHMARK = Benchmark(
     train=Split("argilla/ifeval-like-data", "filtered", "train", "train.jsonl", folder="ifeval"),
     num_fewshot=4,
     parse=parse_ifbench,
-    score=partial(score_instructions, types=INSTRUCTION_IDS),
-    metrics=instruction_metrics(INSTRUCTION_IDS),
+    score=partial(score_instructions, types=_TYPES),
+    metrics=instruction_metrics(_TYPES),
     scores=INSTRUCTION_SCORES,
     make_judge=_make_judge,
     unrelated="gsm8k",

@@ -78,13 +78,12 @@ class IFEvalJudge:
             flags=flag(record.response, thinking, truncated=record.truncated),
             response_tokens=record.response_tokens,
             parts=tuple((name, {"strict": one, "loose": other}) for name, one, other in levels),
-            counts={UNKNOWN_CONSTRAINTS: len(verdict.unknown)},
+            counts={UNKNOWN_CONSTRAINTS: len(verdict.unknown)} if verdict.unknown else {},
         )
 
     def failed(self, error: str) -> Judged:
         """A failed prompt, and, since its instructions are not known, one failed instruction."""
-        scores = self._scores((False,), (False,))
-        return Judged(_verdict(None, (), (), error), scores, counts={UNKNOWN_CONSTRAINTS: 0})
+        return Judged(_verdict(None, (), (), error), self._scores((False,), (False,)))
 
     def about_data(self) -> dict[str, Any]:
         """See `Judge`."""

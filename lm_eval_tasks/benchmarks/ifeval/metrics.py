@@ -22,7 +22,7 @@ from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances, guard
 logger = logging.getLogger(__name__)
 
 OTHER = "other"
-"""The type of instructions that are none of a benchmark's own."""
+"""Among the types of a benchmark: all instructions that are none of its own."""
 
 
 def score_ifeval(
@@ -66,7 +66,7 @@ def score_instructions(
     metrics |= asdict(diagnostics.flag(response or "", thought, truncated=at.truncated))
     del metrics["no_answer"]  # none is extracted
     kinds = [id if id in types else OTHER for id in ids]
-    for name in (*types, OTHER):
+    for name in types:
         metrics[f"type/{name}"] = [
             ok for ok, kind in zip(strict, kinds, strict=False) if kind == name
         ] or None
@@ -103,7 +103,7 @@ def instruction_metrics(types: Sequence[str]) -> dict[str, Metric]:
         "inst_level_loose_acc": POOLED,
         "mean_strict_acc": Metric(aggregation=mean_of_levels, stderr=mean_of_levels_stderr),
         **COMMON_METRICS,
-        **{f"type/{name}": POOLED for name in (*types, OTHER)},
+        **{f"type/{name}": POOLED for name in types},
     }
 
 

@@ -38,13 +38,12 @@ class RlvrJudge:
             cluster=record.cluster,
             flags=flag(record.response, thinking, truncated=record.truncated),
             response_tokens=record.response_tokens,
-            counts={UNKNOWN_CONSTRAINTS: int(unknown is not None)},
+            counts={UNKNOWN_CONSTRAINTS: 1} if unknown else {},
         )
 
     def failed(self, error: str) -> Judged:
         """See `Judge`."""
-        verdict = {"reward": 0.0, "reason": None, "error": error}
-        return Judged(verdict, {"reward": (0.0, 1)}, counts={UNKNOWN_CONSTRAINTS: 0})
+        return Judged({"reward": 0.0, "reason": None, "error": error}, {"reward": (0.0, 1)})
 
     def about_data(self) -> dict[str, Any]:
         """See `Judge`."""
