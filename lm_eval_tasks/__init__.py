@@ -12,7 +12,11 @@ __version__ = "0.1.0"
 TASK_DIR = Path(__file__).parent / "benchmarks"
 """Folder of the lm-evaluation-harness task files, for `lm_eval --include_path`."""
 
-_PUBLIC = {"Episode": "lm_eval_tasks.episodes", "open_source": "lm_eval_tasks.sources"}
+_PUBLIC = {
+    "Episode": "lm_eval_tasks.episodes",
+    "constraint": "lm_eval_tasks.scoring.constraints",
+    "open_source": "lm_eval_tasks.sources",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -28,12 +28,16 @@ _NAMED_BAD_ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Where one split lives: `load_dataset(path, name, split=split)`, and `file` in a local folder."""
+    """Where one split lives: `load_dataset(path, name, split=split)`, and `file` in a local folder.
+
+    `folder` is the benchmark whose rows they are, where that is another one.
+    """
 
     path: str
     name: str | None
     split: str
     file: str
+    folder: str = ""
 
 
 def resolve_source(data: str | None) -> str:
@@ -48,6 +52,7 @@ def sample_file(benchmark: str, file: str) -> Path:
 
 def local_file(benchmark: str, split: Split, source: str) -> Path | None:
     """The file that holds a split, whether it exists or not; None for the hub."""
+    benchmark = split.folder or benchmark
     if source == "hub":
         return None
     if source == "sample":
@@ -74,7 +79,7 @@ def read_rows(
         return ((f"{split.path}[{split.split}] row {i}", row) for i, row in enumerate(_hub_rows(split)))
     if not path.is_file():
         raise UserError(
-            f"{path} does not exist. The data folder {source!r} must hold {benchmark}/{split.file}, "
+            f"{path} does not exist. The data folder {source!r} must hold {path.parent.name}/{path.name}, "
             f"JSON lines in the schema of {split.path}; or use the sources 'hub' or 'sample'."
         )
     return read_json_lines(path, bad)

@@ -35,6 +35,7 @@ SPLITS = {
     "math_test": (50, {"problem", "level", "type", "solution", "answer"}),
     "ifeval_train": (320, IFEVAL_FIELDS | VERDICTS | {"response"}),
     "ifeval_test": (64, IFEVAL_FIELDS),
+    "ifbench_test": (64, IFEVAL_FIELDS),
 }
 
 
@@ -75,7 +76,8 @@ def test_loader_reads_all_rows_and_no_question_occurs_twice(benchmark: str) -> N
         open_source(benchmark, data="sample").train(),
         open_source(benchmark, data="sample").evaluation(),
     )
-    assert len(train) == SPLITS[f"{benchmark}_train"][0]
+    lender = BENCHMARKS[benchmark].train.folder or benchmark
+    assert len(train) == SPLITS[f"{lender}_train"][0]
     questions = [same_question(example.question) for example in (*train, *evaluation)]
     assert max(Counter(questions).values()) == 1
 
@@ -90,7 +92,7 @@ def test_generator_gives_the_same_bytes(tmp_path: Path) -> None:
     )
     written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
     kept = [*TASK_DIR.glob("*/sample/*.jsonl"), *ORDERS_DIR.glob("*.jsonl")]
-    assert len(written) == 12
+    assert len(written) == 13
     assert written == {path.relative_to(ROOT): path.read_bytes() for path in kept}
 
 

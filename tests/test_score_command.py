@@ -124,7 +124,7 @@ MALFORMED = [
 
 
 def test_malformed_rows_are_named_and_good_verdicts_kept(tmp_path, prompts):
-    done = score(tmp_path, "--task", "ifeval", "--data", prompts, rows=MALFORMED)
+    done = score(tmp_path, "--task", "ifeval", "--data", prompts, "--strict", rows=MALFORMED)
     assert done.returncode == 2
     assert not (tmp_path / "out.json").exists()
     written = verdicts(tmp_path)
@@ -149,7 +149,10 @@ def test_keep_going_counts_malformed_rows_as_failures(tmp_path, prompts):
     result = output(tmp_path)
     assert result["metrics"]["prompt_level_strict_acc"]["count"] == "2/14"
     assert result["metrics"]["inst_level_strict_acc"]["count"] == "3/15"
-    assert result["malformed"]["count"] == 12
+    assert result["malformed"]["count"] == 11
+    assert result["unknown_constraints"]["first"][0].startswith(
+        "row 8 (line 9): unknown constraint id 'no:such'"
+    )
 
 
 def test_a_row_that_breaks_its_scorer_is_one_of_them(caplog):
@@ -213,7 +216,7 @@ def test_the_other_tasks(tmp_path, task, rows, first, counts):
         ("math", {"response": "A", "target": 5}),
         ("rlvr", {"response": "A"}),
         ("rlvr", {"response": "A", "ground_truth": "{"}),
-        ("rlvr", {"response": "A", "ground_truth": {"func_name": "eval"}}),
+        ("rlvr", {"response": "A", "ground_truth": {"func_name": 5}}),
     ],
 )
 def test_malformed_rows_of_the_other_tasks(tmp_path, task, row):
@@ -238,6 +241,15 @@ def test_rlvr_follows_the_revision_that_is_named(tmp_path):
     ):
         done = score(tmp_path, *words, rows=[row])
         assert done.returncode == 2 and remedy in done.stderr
+
+
+def test_an_unknown_function_earns_nothing_and_is_fatal_on_request(tmp_path):
+    rows = [{"response": "A", "ground_truth": {"func_name": "eval"}}]
+    done = score(tmp_path, "--task", "rlvr", rows=rows)
+    assert done.returncode == 0 and "unknown func_name 'eval'" in done.stderr
+    assert verdicts(tmp_path)[0]["reward"] == 0.0 and "eval" in verdicts(tmp_path)[0]["error"]
+    assert output(tmp_path)["diagnostics"]["unknown_constraints"] == 1
+    assert score(tmp_path, "--task", "rlvr", "--strict", rows=rows).returncode == 2
 
 
 def test_samples_of_lm_eval(tmp_path):

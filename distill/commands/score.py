@@ -19,7 +19,7 @@ from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS, Benchmark, RewardS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import whole_file, write_json
 from lm_eval_tasks.scorefile.chunks import Job, Line, Scored, score_lines
-from lm_eval_tasks.scorefile.judging import Judge
+from lm_eval_tasks.scorefile.judging import UNKNOWN_CONSTRAINTS, Judge
 from lm_eval_tasks.scorefile.records import parse_line
 from lm_eval_tasks.scorefile.totals import Totals
 
@@ -47,25 +47,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep_going", action="store_true", help="count malformed rows as failures instead of exiting with 2"
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with 2 where a row names a constraint that nothing defines; else it counts as failed",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Score; 2 if rows are malformed and `--keep_going` is not given."""
     if args.workers < 1:
         raise UserError(f"--workers must be at least 1, not {args.workers}.")
+    if args.strict and args.keep_going:
+        raise UserError("--strict and --keep_going contradict each other; give one of them.")
     if not args.responses.is_file():
         raise UserError(f"--responses: {args.responses} does not exist.")
     job = Job(_judge_maker(args), _first_filter(args.responses))
     judge = job.make_judge()
     totals = Totals(judge)
     with whole_file(args.verdicts) if args.verdicts else contextlib.nullcontext() as verdicts:
-        rows, malformed = _score_file(args, job, totals, verdicts)
+        rows, malformed, unknown = _score_file(args, job, totals, verdicts)
     if rows == 0:
         raise UserError(f"--responses: {args.responses} holds no rows.")
-    if malformed and not args.keep_going:
-        print(_complaint(args, malformed, rows), file=sys.stderr)
+    fatal = [*malformed, *unknown] if args.strict else malformed
+    if fatal and not args.keep_going:
+        print(_complaint(args, fatal, rows), file=sys.stderr)
         return 2
     result = _result(args, totals, rows, malformed, judge.about_data())
+    if unknown:
+        result["unknown_constraints"] = {"rows": len(unknown), "first": unknown[:MAX_NAMED_ROWS]}
     write_json(args.output, result)
     _print_summary(result, totals.diagnostics.warning())
     return 0
@@ -84,9 +94,13 @@ def _judge_maker(args: argparse.Namespace) -> Callable[[], Judge]:
 
 def _score_file(
     args: argparse.Namespace, job: Job, totals: Totals, verdicts: IO[bytes] | None
-) -> tuple[int, list[str]]:
-    """Add every line to the totals and write its verdicts; the number of rows and the errors."""
-    rows, malformed = 0, []
+) -> tuple[int, list[str], list[str]]:
+    """Add every line to the totals and write its verdicts.
+
+    Returns:
+        The number of rows, what is wrong with malformed ones, and with those that name unknown constraints.
+    """
+    rows, malformed, unknown = 0, [], []
     size = args.responses.stat().st_size
     with tqdm(total=size, unit="B", unit_scale=True, desc=f"score {args.task}", file=sys.stderr) as progress:
         for chunk in score_lines(_lines(args.responses), job, args.workers):
@@ -97,9 +111,11 @@ def _score_file(
                     malformed.append(scored.error)
                 for judged in scored.judged:
                     totals.add(judged)
+                    if judged.counts.get(UNKNOWN_CONSTRAINTS):
+                        unknown.append(f"row {scored.row} (line {scored.line}): {judged.verdict['error']}")
                 if verdicts is not None:
                     verdicts.writelines(_verdict_lines(scored))
-    return rows, malformed
+    return rows, malformed, unknown
 
 
 def _verdict_lines(scored: Scored) -> Iterator[bytes]:
@@ -161,5 +177,10 @@ def _print_summary(result: dict[str, Any], warning: str | None) -> None:
         print(f"{'strict_acc_mean':26}{mean:8.2%}")
     if result["malformed"]["count"]:
         print(f"malformed rows, counted as failures: {result['malformed']['count']}", file=sys.stderr)
+    if unknown := result.get("unknown_constraints"):
+        print(
+            f"unknown constraints in {unknown['rows']} responses, counted as failures; {unknown['first'][0]}",
+            file=sys.stderr,
+        )
     if warning:
         print(f"\n{'!' * 80}\n{warning}\n{'!' * 80}", file=sys.stderr)

@@ -92,7 +92,7 @@ class Benchmark:
         describe: `describe(role, rows, episodes)`: further lines for `icl-distill data check`.
         make_training: `make_training(prompts, responses, output)`: training rows out of any model's
             responses, for `icl-distill data make-<name>`; None: there is no such thing.
-        retention: Its task that tells, unless others are named, what a student forgot; None: it tells nothing.
+        retention: Its task that tells by default what a student forgot; None: it tells nothing.
     """
 
     name: str

@@ -7,7 +7,8 @@ the rows of `icl-distill score`: mostly `target`, for which the completion stand
 from collections.abc import Iterator, Mapping
 
 from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS
-from lm_eval_tasks.scorefile.judging import Judge
+from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scorefile.judging import UNKNOWN_CONSTRAINTS, Judge, Judged
 from lm_eval_tasks.scorefile.records import Record
 from lm_eval_tasks.scoring.named import NamedMetric, named_metric
 
@@ -43,12 +44,17 @@ class _Scorers(Mapping[str, NamedMetric]):
 
 
 def _scorer(name: str, judge: Judge, number: str) -> NamedMetric:
-    def score(reply: str, reference: Mapping[str, object]) -> float:
+    def judged(reply: str, reference: Mapping[str, object]) -> Judged:
         record = Record(reply, reference, None, opened_in_prompt=False, truncated=None, response_tokens=None)
-        total, count = judge.judge(record).scores[number]
+        return judge.judge(record)
+
+    def score(reply: str, reference: Mapping[str, object]) -> float:
+        total, count = judged(reply, reference).scores[number]
         return total / count
 
     def check(reference: Mapping[str, object]) -> None:
-        score("?", reference)
+        found = judged("?", reference)
+        if found.counts.get(UNKNOWN_CONSTRAINTS):
+            raise UserError(str(found.verdict["error"]))
 
     return NamedMetric(name, name, True, check, score)

@@ -32,6 +32,8 @@ class TaskOptions:
         demonstration_seed: Seed of their choice.
         enable_thinking: Given to the chat template.
         think_tags: What stands around the model's reasoning; default: what its tokenizer tells.
+        strict: Whether a row that cannot be judged, such as one with an unknown constraint, ends the run
+            before it starts; else every answer to it counts as wrong.
         view: `student`: the rows' prompts; `teacher`: their `teacher_prompt`, or privileged text beside them.
 
     Raises:
@@ -44,6 +46,7 @@ class TaskOptions:
     demonstration_seed: int = DEFAULT_SEED
     enable_thinking: bool = False
     view: str = "student"
+    strict: bool = False
     think_tags: Tags | None = None
 
     def __post_init__(self) -> None:
@@ -57,6 +60,7 @@ class TaskOptions:
             ("pool", str),
             ("demonstration_seed", int),
             ("enable_thinking", bool),
+            ("strict", bool),
         ):
             value = getattr(self, name)
             if value is not None and type(value) is not kind:

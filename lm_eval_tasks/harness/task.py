@@ -29,6 +29,7 @@ from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode
 from lm_eval_tasks.prompting.plain_text import ANSWER, PLAIN_TEXT_STOP, plain_answer, to_plain_text
 from lm_eval_tasks.reading import bad_rows_record
+from lm_eval_tasks.scoring import constraints
 from lm_eval_tasks.scoring.metrics import Metric, Metrics, share
 from lm_eval_tasks.scoring.names import PARTS
 from lm_eval_tasks.scoring.repeated import over_answers, repeated_metrics
@@ -71,6 +72,8 @@ class IclTask(ConfigurableTask):
                 f"{self.source.name}: evaluated rows share an id (such as 'key'); give each its own."
             )
         documents = [self.source.document(episode) for episode in episodes]
+        if self.options.strict:
+            self._check_judged(documents)
         self.dataset = {self.config.test_split: hf_datasets.Dataset.from_list(documents)}
         self.config.metadata = (self.config.metadata or {}) | {
             "data_source": self.source.data,
@@ -80,6 +83,7 @@ class IclTask(ConfigurableTask):
             "enable_thinking": self._thinks,
             "versions": _versions(),
             **bad_rows_record(self.source.bad_rows),
+            **constraints.record(),
         }
 
     def open(self, dataset_kwargs: Mapping[str, Any]) -> HarnessSource:
@@ -91,6 +95,24 @@ class IclTask(ConfigurableTask):
         if set(dataset_kwargs) == {"benchmark"}:
             return BenchmarkSource(dataset_kwargs["benchmark"], self.options.data, self.options.pool)
         raise UserError(f"dataset_kwargs: {dict(dataset_kwargs)!r} cannot be used; give 'benchmark: NAME'.")
+
+    def _check_judged(self, documents: list[dict[str, Any]]) -> None:
+        """Judge some answer to every row.
+
+        Raises:
+            UserError: a row breaks its scorer, whatever is answered.
+        """
+        broken = [
+            doc["id"]
+            for doc in documents
+            if self.source.score(doc, "No answer.", Circumstances()).get("scorer_error")
+        ]
+        if broken:
+            raise UserError(
+                f"{self.source.name}: {len(broken)} of {len(documents)} rows of {self.source.data!r} cannot "
+                f"be judged (id {', '.join(map(str, broken[:5]))}; see the log above). Mend them, or leave "
+                "'strict' out of --metadata: then every answer to them counts as wrong."
+            )
 
     def read_context(self, dataset_kwargs: Mapping[str, Any]) -> Context:
         """What the view `teacher` adds to the rows beside demonstrations and a system instruction."""

@@ -10,6 +10,8 @@ from lm_eval_tasks.scoring.answers import AnswerVerdict
 from lm_eval_tasks.scoring.diagnostics import Flags, flag
 
 TIMEOUTS = "verification_timeouts"
+UNKNOWN_CONSTRAINTS = "unknown_constraints"
+"""Counts constraints that nothing defines: they fail, and their verdicts' `error` names them."""
 
 
 @dataclass(frozen=True, slots=True)

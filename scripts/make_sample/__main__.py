@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.make_sample import csqa, gsm8k, ifeval, mathematics, orders, rlvr
+from scripts.make_sample import csqa, gsm8k, ifbench, ifeval, mathematics, orders, rlvr
 
 Row = Mapping[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,7 @@ def build() -> dict[str, list[Row]]:
         **dict(zip(csqa_files, csqa.build(), strict=True)),
         **dict(zip(math_files, mathematics.build(), strict=True)),
         **dict(zip(ifeval_files, ifeval.build(), strict=True)),
+        "ifbench/sample/test.jsonl": ifbench.build(),
         "rlvr/sample/train.jsonl": rlvr.build(),
     }
 

@@ -46,11 +46,11 @@ def test_csqa_lists_its_options():
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_every_prompt_but_ifevals_states_its_format(benchmark):
-    marker = {"gsm8k": "####", "csqa": "Answer:", "math": "\\boxed{}", "ifeval": ""}[benchmark]
+    marker = {"gsm8k": "####", "csqa": "Answer:", "math": "\\boxed{}"}.get(benchmark, "")
     for example in open_source(benchmark, data="sample").evaluation():
         prompt = prompt_text(example.prompt)
         assert marker in prompt and prompt.startswith(example.question)
-    assert benchmark != "ifeval" or prompt == example.question
+    assert benchmark not in ("ifeval", "ifbench") or prompt == example.question
 
 
 def test_a_row_without_an_answer_is_no_demonstration():

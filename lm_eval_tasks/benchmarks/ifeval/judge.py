@@ -2,37 +2,53 @@
 
 import os
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lm_eval_tasks.benchmarks.ifeval.prompt_index import IndexedPrompt, PromptIndex
+from lm_eval_tasks.benchmarks.ifeval.rows import parse_ifeval
 from lm_eval_tasks.benchmarks.ifeval.scorer import check
+from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.reading import DATA_DIR_VARIABLE
-from lm_eval_tasks.scorefile.judging import Judged
+from lm_eval_tasks.scorefile.judging import UNKNOWN_CONSTRAINTS, Judged
 from lm_eval_tasks.scorefile.records import Record
+from lm_eval_tasks.scoring import constraints
 from lm_eval_tasks.scoring.diagnostics import flag
 from lm_eval_tasks.scoring.names import PARTS
 
 
 def make_ifeval_judge(data: Path | None) -> "IFEvalJudge":
-    """The judge.
+    """The judge of IFEval; see `make_instruction_judge`."""
+    return make_instruction_judge(data, "ifeval", "google/IFEval", parse_ifeval)
+
+
+def make_instruction_judge(
+    data: Path | None, name: str, dataset: str, parse: Callable[[Mapping[str, Any], str, str], Episode]
+) -> "IFEvalJudge":
+    """The judge of a benchmark whose rows are in IFEval's schema.
 
     Args:
         data: The prompts; None: those of the folder that `ICL_DATA_DIR` names, if it is set.
+        name: The benchmark's folder in there.
+        dataset: What it is called on the hub.
+        parse: See `Benchmark`.
 
     Raises:
         UserError: unusable data file.
     """
     folder = os.environ.get(DATA_DIR_VARIABLE)
     if data is None and folder:
-        data = Path(folder).expanduser() / "ifeval" / "test.jsonl"
-    return IFEvalJudge(PromptIndex(data) if data else None)
+        data = Path(folder).expanduser() / name / "test.jsonl"
+    return IFEvalJudge(PromptIndex(data, parse, dataset) if data else None, dataset)
 
 
 class IFEvalJudge:
-    """See `Judge`; `index` finds the instructions of responses whose rows do not carry them."""
+    """See `Judge`; `index` finds the instructions of responses whose rows do not carry them.
+
+    Ids that nothing defines count as not followed; their verdicts say so.
+    """
 
     metrics: tuple[str, ...] = (
         "prompt_level_strict_acc",
@@ -41,8 +57,8 @@ class IFEvalJudge:
         "inst_level_loose_acc",
     )
 
-    def __init__(self, index: PromptIndex | None) -> None:
-        self._index = index
+    def __init__(self, index: PromptIndex | None, dataset: str) -> None:
+        self._index, self._dataset = index, dataset
 
     def judge(self, record: Record) -> Judged:
         """See `Judge`."""
@@ -53,16 +69,18 @@ class IFEvalJudge:
             instruction_id_list=prompt.instruction_id_list,
             kwargs=prompt.kwargs,
             prompt=prompt.text,
+            fail_unknown=True,
         )
         strict, loose = verdict.inst_level_strict, verdict.inst_level_loose
         levels = zip(prompt.instruction_id_list, strict, loose, strict=True)
         return Judged(
-            _verdict(prompt.key, strict, loose, None),
+            _verdict(prompt.key, strict, loose, "; ".join(verdict.unknown) or None),
             self._scores(strict, loose),
             cluster=str(prompt.key),
             flags=flag(record.response, thinking, truncated=record.truncated),
             response_tokens=record.response_tokens,
             parts=tuple((name, {"strict": one, "loose": other}) for name, one, other in levels),
+            counts={UNKNOWN_CONSTRAINTS: len(verdict.unknown)} if verdict.unknown else {},
         )
 
     def failed(self, error: str) -> Judged:
@@ -71,9 +89,10 @@ class IFEvalJudge:
 
     def about_data(self) -> dict[str, Any]:
         """See `Judge`."""
-        if self._index is None:
-            return {}
-        return {"data": {"prompts": len(self._index), "fingerprint": self._index.fingerprint}}
+        said = constraints.record()
+        if self._index is not None:
+            said["data"] = {"prompts": len(self._index), "fingerprint": self._index.fingerprint}
+        return said
 
     def summarise(self, metrics: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
         """See `Judge`."""
@@ -93,7 +112,7 @@ class IFEvalJudge:
             return IndexedPrompt(key, str(fields.get("prompt", "")), ids, kwargs)
         if self._index is None:
             raise UserError(
-                "the row has no 'instruction_id_list' and 'kwargs': name the file of google/IFEval with "
+                f"the row has no 'instruction_id_list' and 'kwargs': name the file of {self._dataset} with "
                 f"--data, or its folder with {DATA_DIR_VARIABLE}."
             )
         if fields.get("key") is not None:

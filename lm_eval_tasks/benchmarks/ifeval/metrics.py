@@ -1,9 +1,11 @@
 """IFEval's metrics of one answer: the four numbers, their single one, and verdicts by instruction type."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from lm_eval_tasks.benchmarks.definition import Score
 from lm_eval_tasks.benchmarks.ifeval.scorer import IFEvalVerdict, check
 from lm_eval_tasks.scoring import diagnostics
 from lm_eval_tasks.scoring.metrics import (
@@ -18,20 +20,30 @@ from lm_eval_tasks.scoring.metrics import (
 from lm_eval_tasks.scoring.names import ON_COMPLETED
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances, guarded
 
+logger = logging.getLogger(__name__)
+
 
 def score_ifeval(
     doc: Mapping[str, Any], response: str | None, at: Circumstances = NOTHING_SPECIAL
 ) -> Metrics:
-    """The values of `IFEVAL_METRICS` for one answer."""
+    """The values of `IFEVAL_METRICS` for one answer; an unknown id is a `scorer_error`."""
     thought = at.split(response)
     ids = doc["instruction_id_list"]
 
     def judge() -> IFEvalVerdict:
-        return check(thought.answer, instruction_id_list=ids, kwargs=doc["kwargs"], prompt=doc["prompt"])
+        return check(
+            thought.answer,
+            instruction_id_list=ids,
+            kwargs=doc["kwargs"],
+            prompt=doc["prompt"],
+            fail_unknown=True,
+        )
 
     nothing = (False,) * max(len(ids), 1)
     failed = IFEvalVerdict(nothing, nothing)
     verdict, error = guarded(doc, response, judge, failed)
+    for problem in verdict.unknown:
+        logger.error("%s row %s: %s", doc["benchmark"], doc["id"], problem)
     strict, loose = list(verdict.inst_level_strict), list(verdict.inst_level_loose)
     metrics = {
         "prompt_level_strict_acc": verdict.prompt_level_strict,
@@ -40,7 +52,7 @@ def score_ifeval(
         "inst_level_loose_acc": loose,
         "strict_acc_mean": [verdict.prompt_level_strict, strict],
         ON_COMPLETED: verdict.prompt_level_strict if at.truncated is False else None,
-        "scorer_error": error,
+        "scorer_error": error or bool(verdict.unknown),
     }
     metrics |= asdict(diagnostics.flag(response or "", thought, truncated=at.truncated))
     del metrics["no_answer"]  # none is extracted
@@ -89,3 +101,20 @@ IFEVAL_METRICS: Mapping[str, Metric] = {
     ),
     **COMMON_METRICS,
 }
+
+INSTRUCTION_SCORES = (
+    Score(
+        "prompt_level_strict_acc",
+        column="Prompt Acc.",
+        heading="Prompt-level strict accuracy (primary metric)",
+    ),
+    Score("prompt_level_loose_acc"),
+    Score(
+        "inst_level_strict_acc",
+        unit="instruction",
+        column="Instruction Acc.",
+        heading="Instruction-level accuracy",
+    ),
+    Score("inst_level_loose_acc", unit="instruction"),
+)
+"""What is reported of a benchmark whose rows carry instructions."""

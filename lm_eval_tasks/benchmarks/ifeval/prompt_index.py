@@ -1,13 +1,12 @@
-"""IFEval's prompts, found by key or by their exact text."""
+"""The prompts of IFEval, or of rows in its schema, found by key or by their exact text."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lm_eval_tasks.benchmarks.ifeval.rows import parse_ifeval
 from lm_eval_tasks.episodes import Episode, fingerprint, same_question
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_json_lines
@@ -28,20 +27,27 @@ class IndexedPrompt:
 class PromptIndex:
     """The prompts of a benchmark file in the schema of google/IFEval."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, parse: Callable[[Mapping[str, Any], str, str], Episode], dataset: str
+    ) -> None:
         """Read the file.
+
+        Args:
+            path: JSON lines.
+            parse: The benchmark's own; see `Benchmark`.
+            dataset: What the file holds, for messages.
 
         Raises:
             UserError: it is missing, malformed, or a key occurs twice.
         """
         if not path.is_file():
-            raise UserError(f"--data: {path} does not exist; it must be google/IFEval as JSON lines.")
+            raise UserError(f"--data: {path} does not exist; it must be {dataset} as JSON lines.")
         self._path = path
         self._by_key: dict[str, IndexedPrompt] = {}
         self._by_text: dict[str, list[IndexedPrompt]] = {}
         episodes: list[Episode] = []
         for where, row in read_json_lines(path):
-            episode = parse_ifeval(row, str(len(episodes)), where)
+            episode = parse(row, str(len(episodes)), where)
             prompt = IndexedPrompt(
                 row.get("key", len(episodes)),
                 episode.question,

@@ -7,8 +7,9 @@ from typing import Any
 from lm_eval_tasks.benchmarks.rlvr import scorer
 from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION, check_revision
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.scorefile.judging import Judge, Judged
+from lm_eval_tasks.scorefile.judging import UNKNOWN_CONSTRAINTS, Judge, Judged
 from lm_eval_tasks.scorefile.records import Record
+from lm_eval_tasks.scoring.constraints import UnknownConstraintError
 from lm_eval_tasks.scoring.diagnostics import flag
 
 
@@ -35,13 +36,18 @@ class RlvrJudge:
         if record.fields.get("ground_truth") is None:
             raise UserError("needs a field 'ground_truth'.")
         thinking = record.thinking
-        verdict = scorer.judge(thinking.answer, record.fields["ground_truth"], self._revision)
+        unknown = None
+        try:
+            verdict = scorer.judge(thinking.answer, record.fields["ground_truth"], self._revision)
+        except UnknownConstraintError as error:
+            verdict, unknown = scorer.RlvrVerdict(0.0), str(error)
         return Judged(
-            {"reward": verdict.reward, "reason": verdict.reason, "error": None},
+            {"reward": verdict.reward, "reason": verdict.reason, "error": unknown},
             {"reward": (verdict.reward, 1)},
             cluster=record.cluster,
             flags=flag(record.response, thinking, truncated=record.truncated),
             response_tokens=record.response_tokens,
+            counts={UNKNOWN_CONSTRAINTS: 1} if unknown else {},
         )
 
     def failed(self, error: str) -> Judged:

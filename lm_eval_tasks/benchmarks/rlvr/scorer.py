@@ -14,6 +14,7 @@ from typing import Any
 from lm_eval_tasks.benchmarks.rlvr.functions import FUNCTIONS, UnsatisfiableError
 from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION, REVISIONS, check_revision
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scoring.constraints import UnknownConstraintError, find
 from lm_eval_tasks.scoring.thinking import split_thinking
 
 
@@ -55,11 +56,17 @@ def score(
 def judge(
     answer: str, ground_truth: str | Mapping[str, Any], revision: str = DEFAULT_REVISION
 ) -> RlvrVerdict:
-    """Judge an answer as it stands: `score` without the splitting of thinking; raises as it does."""
+    """Judge an answer as it stands: `score` without the splitting of thinking.
+
+    Raises:
+        UserError: unreadable ground truth, or unknown `revision`.
+        UnknownConstraintError: `func_name` is neither one of RLVR's functions nor a constraint's id.
+    """
     name, arguments = parse_ground_truth(ground_truth)
     if not answer.strip():
         return RlvrVerdict(0.0, "empty answer")
-    function = REVISIONS[check_revision(revision)][name]
+    if (function := REVISIONS[check_revision(revision)].get(name)) is None:
+        return _judge_constraint(answer, name, arguments)
     try:
         bound = _signature(function).bind(answer, **arguments)
     except TypeError as error:
@@ -67,6 +74,14 @@ def judge(
     try:
         return RlvrVerdict(float(function(*bound.args, **bound.kwargs)))
     except UnsatisfiableError as error:
+        return RlvrVerdict(0.0, f"{name}: {error}")
+
+
+def _judge_constraint(answer: str, name: str, arguments: Mapping[str, Any]) -> RlvrVerdict:
+    """By a constraint of `lm_eval_tasks.scoring.constraints`."""
+    try:
+        return RlvrVerdict(float(find(name).bind(arguments, "")(answer)))
+    except Exception as error:  # whatever a foreign checker does
         return RlvrVerdict(0.0, f"{name}: {error}")
 
 
@@ -79,7 +94,8 @@ def parse_ground_truth(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict
     """The function's name and its arguments without nulls.
 
     Raises:
-        UserError: unreadable ground truth or unknown `func_name`.
+        UserError: unreadable ground truth.
+        UnknownConstraintError: unknown `func_name`.
     """
     parsed: Any = ground_truth
     if isinstance(ground_truth, str):
@@ -90,6 +106,18 @@ def parse_ground_truth(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict
     if not isinstance(parsed, Mapping):
         raise UserError(f"rlvr: ground_truth must be an object with 'func_name', not {parsed!r:.80}.")
     name = parsed.get("func_name")
-    if not isinstance(name, str) or name not in FUNCTIONS:
-        raise UserError(f"rlvr: unknown func_name {name!r:.80}; one of: {', '.join(FUNCTIONS)}.")
+    if not isinstance(name, str):
+        raise UserError(f"rlvr: func_name must be text, not {name!r:.80}; such as {next(iter(FUNCTIONS))}.")
+    if name not in FUNCTIONS:
+        _find(name)
     return name, {key: value for key, value in parsed.items() if key != "func_name" and value is not None}
+
+
+def _find(name: str) -> None:
+    try:
+        find(name)
+    except UnknownConstraintError as error:
+        raise UnknownConstraintError(
+            f"rlvr: unknown func_name {name!r:.80}; one of: {', '.join(FUNCTIONS)}; or a constraint's id "
+            f"({error})."
+        ) from None

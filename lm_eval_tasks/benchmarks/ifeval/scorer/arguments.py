@@ -1,7 +1,6 @@
 """The instructions' arguments: read, checked, bound to their checkers."""
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,15 +8,31 @@ from typing import Any
 from lm_eval_tasks.benchmarks.ifeval.scorer.registry import CHECKERS
 from lm_eval_tasks.benchmarks.ifeval.scorer.text import Text
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scoring.constraints import UnknownConstraintError, find, is_replaced
+from lm_eval_tasks.scoring.constraints.arguments import (
+    is_missing,
+    one_of,
+    read_count,
+    read_text,
+    read_texts,
+)
 
 Instruction = Callable[[Text], bool]
-_RELATIONS = ("less than", "at least")
 
 
 def bind(
-    instruction_id_list: Sequence[str], kwargs: str | Sequence[Mapping[str, Any] | None], prompt: str = ""
+    instruction_id_list: Sequence[str],
+    kwargs: str | Sequence[Mapping[str, Any] | None],
+    prompt: str = "",
+    unknown: list[str] | None = None,
 ) -> list[Instruction]:
     """One function per instruction, from a text to whether it follows the instruction.
+
+    Args:
+        instruction_id_list: See `check`.
+        kwargs: See `check`.
+        prompt: See `check`.
+        unknown: Takes what is said of unknown ids, which no text follows then; None: they are errors.
 
     Raises:
         UserError: see `check`.
@@ -33,7 +48,20 @@ def bind(
         raise UserError(
             f"kwargs has {len(entries)} entries for {len(instruction_id_list)} instructions{quoted}."
         )
-    return [_bind_one(name, entry, quoted) for name, entry in zip(instruction_id_list, entries, strict=True)]
+    instructions = []
+    for name, entry in zip(instruction_id_list, entries, strict=True):
+        try:
+            instructions.append(_bind_one(name, entry, prompt, quoted))
+        except UnknownConstraintError as error:
+            if unknown is None:
+                raise
+            unknown.append(str(error))
+            instructions.append(_never)
+    return instructions
+
+
+def _never(text: Text) -> bool:
+    return False
 
 
 def _entries(kwargs: str | Sequence[Mapping[str, Any] | None], quoted: str) -> list[Mapping[str, Any]]:
@@ -48,14 +76,27 @@ def _entries(kwargs: str | Sequence[Mapping[str, Any] | None], quoted: str) -> l
     return [entry or {} for entry in parsed]
 
 
-def _bind_one(name: str, entry: Mapping[str, Any], quoted: str) -> Instruction:
-    checker = CHECKERS.get(name)
-    if checker is None:
-        raise UserError(f"unknown instruction id {name!r}{quoted}; the 25 official ones are known.")
+def _bind_one(name: str, entry: Mapping[str, Any], prompt: str, quoted: str) -> Instruction:
+    if name in CHECKERS and not is_replaced(name):
+        return bind_official(name, entry, quoted)
+    try:
+        holds = find(name).bind(entry, prompt)
+    except UserError as error:
+        raise type(error)(f"{error}{quoted}.") from None
+    return lambda text: holds(text.raw)
+
+
+def bind_official(name: str, entry: Mapping[str, Any], quoted: str = "") -> Instruction:
+    """One of the 25 official instructions with its arguments.
+
+    Raises:
+        UserError: an argument is missing or unusable.
+    """
+    checker = CHECKERS[name]
     arguments = {}
     for parameter, kind in checker.parameters.items():
         value = entry.get(parameter)
-        if value is None or (isinstance(value, float) and math.isnan(value)):
+        if is_missing(value):
             raise UserError(f"instruction {name} lacks its argument {parameter!r}{quoted}.")
         try:
             arguments[parameter] = _READERS[kind](value)
@@ -66,33 +107,9 @@ def _bind_one(name: str, entry: Mapping[str, Any], quoted: str) -> Instruction:
     return partial(checker.holds, **arguments) if arguments else checker.holds
 
 
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0 or value < 0:
-        raise ValueError("must be a whole number of at least 0")
-    return int(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be non-empty text")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise ValueError("must be a non-empty list of texts")
-    return tuple(_text(entry) for entry in value)
-
-
-def _relation(value: Any) -> str:
-    if value not in _RELATIONS:
-        raise ValueError(f"must be one of {', '.join(_RELATIONS)}")
-    return str(value)
-
-
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "count": _count,
-    "text": _text,
-    "texts": _texts,
-    "relation": _relation,
+    "count": read_count,
+    "text": read_text,
+    "texts": read_texts,
+    "relation": one_of(("less than", "at least")),
 }

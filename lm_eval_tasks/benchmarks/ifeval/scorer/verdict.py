@@ -16,10 +16,12 @@ class IFEvalVerdict:
     Attributes:
         inst_level_strict: Whether the response itself follows each instruction.
         inst_level_loose: Whether any of the eight loose variants of the response does.
+        unknown: What is said of unknown instruction ids, which no response follows.
     """
 
     inst_level_strict: tuple[bool, ...]
     inst_level_loose: tuple[bool, ...]
+    unknown: tuple[str, ...] = ()
 
     @property
     def prompt_level_strict(self) -> bool:
@@ -38,22 +40,30 @@ def check(
     instruction_id_list: Sequence[str],
     kwargs: str | Sequence[Mapping[str, Any] | None],
     prompt: str = "",
+    fail_unknown: bool = False,
 ) -> IFEvalVerdict:
     """Check one response against the instructions of its prompt.
+
+    Ids beside the official ones are constraints of `lm_eval_tasks.scoring.constraints`.
 
     Args:
         response: The answer as it is judged: split thinking off before (`split_thinking`).
         instruction_id_list: The prompt's instruction ids.
         kwargs: One mapping per instruction, sparse or filled with nulls; or all of them as one JSON string.
-        prompt: The prompt; only error messages quote it.
+        prompt: The prompt; error messages quote it, and constraints that ask for the prompt get it.
+        fail_unknown: Count unknown ids as not followed, and say so in the verdict.
 
     Raises:
-        UserError: no instruction, an unknown id, a missing or unusable argument, lists of different lengths.
+        UserError: no instruction, a missing or unusable argument, lists of different lengths.
+        UnknownConstraintError: an unknown id, unless `fail_unknown`.
     """
-    instructions = bind(instruction_id_list, kwargs, prompt)
+    unknown: list[str] = []
+    instructions = bind(instruction_id_list, kwargs, prompt, unknown if fail_unknown else None)
     texts = _Variants(response)
     judged = [_judge(instruction, texts) for instruction in instructions]
-    return IFEvalVerdict(tuple(strict for strict, _ in judged), tuple(loose for _, loose in judged))
+    return IFEvalVerdict(
+        tuple(strict for strict, _ in judged), tuple(loose for _, loose in judged), tuple(unknown)
+    )
 
 
 def _judge(instruction: Instruction, texts: "_Variants") -> tuple[bool, bool]:

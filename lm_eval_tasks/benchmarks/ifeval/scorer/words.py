@@ -1,7 +1,7 @@
-"""All-capital words as nltk's `word_tokenize` separates them.
+"""Words as nltk's `word_tokenize` separates them, and how many of them are all capitals.
 
-Only the number of all-capital tokens is wanted, so the rules below pad and split the way nltk's
-`NLTKWordTokenizer` does (rules after the Penn Treebank's `tokenizer.sed`) and nothing is kept of the tokens.
+The rules below pad and split the way nltk's `NLTKWordTokenizer` does (rules after the Penn Treebank's
+`tokenizer.sed`). Where only the number of all-capital tokens is wanted, most sentences need none of them.
 nltk itself is not imported: that takes seconds. Engines are nltk's own: `regex`, and `re` for contractions.
 """
 
@@ -63,6 +63,11 @@ _SEPARATORS = regex.compile(
 )
 _NEEDS_ALL_RULES = re.compile(r"'|[:,][:,]|cannot|gimme|gonna|gotta|lemme|wanna", re.IGNORECASE)
 _CACHED_LENGTH = 300
+
+
+def word_tokens(sentence: str) -> list[str]:
+    """The tokens of one sentence, punctuation marks among them."""
+    return _all_rules(sentence).split()
 
 
 def count_upper_tokens(sentence: str) -> int:
