@@ -32,7 +32,7 @@ class _Problem(NamedTuple):
 def measure_losses(
     sizes: list[int], vocabulary: int, hidden: int, device: str, repeats: int
 ) -> list[dict[str, Any]]:
-    """Seconds (a median) and GiB beyond the inputs, by kernel, objective, N, and projection, frozen or trained.
+    """Seconds (a median) and GiB beyond the inputs, by kernel, objective, N and projection (frozen, trained).
 
     A kernel that cannot be measured leaves the reason, `failed`, in the place of figures.
     """

@@ -77,8 +77,9 @@ def _table(rows: Sequence[Record]) -> str:
     titles = [title for title, (key, _) in _COLUMNS.items() if any(key in row for row in rows)]
     lines = [_line(["variant", *titles]), "|---" * (1 + len(titles)) + "|"]
     for row in rows:
-        cells = [f"not measured: {row['failed']}"] + [""] * (len(titles) - 1)
-        if "failed" not in row:
+        if "failed" in row:
+            cells = [f"not measured: {row['failed']}", *[""] * (len(titles) - 1)]
+        else:
             cells = [_cell(row, *_COLUMNS[title]) for title in titles]
         lines.append(_line([VARIANTS[row["variant"]], *cells]))
     return "\n".join(lines)
