@@ -92,10 +92,10 @@ def run_job(job: Job) -> dict[str, Any]:
     """Train as `job` says, in this process.
 
     Returns:
-        Seconds and processor seconds of a step; `tokens` of prompt and answer that the student reads in a
-        step, and `answer_tokens` of them; `peak_gib` and `before_gib`; of a shape `tflop`, the operations
-        that a step cannot do without (see `flops.py`); `kernels` and `synchronisations` where counted; the mean
-        `loss`; the `device`.
+        `seconds` and `cpu_seconds` of a step; `tokens` of prompt and answer that the student reads in a step,
+        and `answer_tokens` of them; `peak_gib` and `before_gib`; of a shape `tflop`, the operations that a
+        step cannot do without (see `flops.py`); `kernels` and `synchronisations`, where they were counted;
+        the mean `loss`; the `device`.
     """
     import torch
 
