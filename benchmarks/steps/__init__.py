@@ -1,0 +1,1 @@
+"""What `trainers.py` and `gpu.py` share: rows, models, trainers, clocks, tables."""
