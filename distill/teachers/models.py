@@ -17,6 +17,7 @@ from transformers import (
     TrainerCallback,
 )
 
+from distill.model.output_head import OutputHead, check_head
 from distill.model.sharding import broadcast_weights
 from distill.teachers.base import Teacher
 from lm_eval_tasks.errors import UserError
@@ -26,11 +27,12 @@ EMA_FILE = "ema.safetensors"
 
 def self_teacher(
     student: PreTrainedModel | PeftModel,
-    head: nn.Module,
+    head: OutputHead,
     *,
     prefixes: Sequence[Sequence[int]],
     device: torch.device | None = None,
     shared_prefix: bool = True,
+    longest: int | None = None,
 ) -> Teacher:
     """The student's own base model.
 
@@ -43,17 +45,17 @@ def self_teacher(
         prefixes: As in `Teacher`.
         device: Where a copy is put; default: where the student is.
         shared_prefix: As in `Teacher`.
+        longest: As in `Teacher`.
     """
+    sharing: dict[str, Any] = {"prefixes": prefixes, "shared_prefix": shared_prefix, "longest": longest}
     if isinstance(student, PeftModel):
-        return Teacher(
-            student, head, prefixes=prefixes, active=student.disable_adapter, shared_prefix=shared_prefix
-        )
+        return Teacher(student, head, active=student.disable_adapter, **sharing)
     # Not deepcopy: TRL rebinds the student's forward, and a copy's would still run the student.
     frozen = AutoModelForCausalLM.from_config(
         student.config, dtype=student.dtype, attn_implementation=student.config._attn_implementation
     )
     frozen.load_state_dict(student.state_dict())
-    return _frozen(frozen.to(device or student.device), prefixes, shared_prefix)
+    return _frozen(frozen.to(device or student.device), sharing)
 
 
 def model_teacher(
@@ -64,6 +66,7 @@ def model_teacher(
     prefixes: Sequence[Sequence[int]],
     device: torch.device | None = None,
     shared_prefix: bool = True,
+    longest: int | None = None,
 ) -> Teacher:
     """Another model with the student's vocabulary.
 
@@ -74,13 +77,15 @@ def model_teacher(
         prefixes: As in `Teacher`.
         device: Where it is put; default: where the student is.
         shared_prefix: As in `Teacher`.
+        longest: As in `Teacher`.
 
     Raises:
         UserError: the model cannot be loaded, or its vocabulary is another.
     """
     logits = student.get_output_embeddings().weight.shape[0]
     model = load_other_teacher(name, tokenizer, dtype=student.dtype, logits=logits)
-    return _frozen(model.to(device or student.device), prefixes, shared_prefix)
+    sharing = {"prefixes": prefixes, "shared_prefix": shared_prefix, "longest": longest}
+    return _frozen(model.to(device or student.device), sharing)
 
 
 def load_other_teacher(
@@ -114,10 +119,10 @@ def load_other_teacher(
     return model
 
 
-def _frozen(model: PreTrainedModel, prefixes: Sequence[Sequence[int]], shared_prefix: bool) -> Teacher:
+def _frozen(model: PreTrainedModel, sharing: dict[str, Any]) -> Teacher:
     broadcast_weights(model)
     model.requires_grad_(False).eval()
-    return Teacher(model, model.get_output_embeddings(), prefixes=prefixes, shared_prefix=shared_prefix)
+    return Teacher(model, check_head(model), **sharing)
 
 
 class MovingAverage(TrainerCallback):
@@ -130,7 +135,8 @@ class MovingAverage(TrainerCallback):
         """Begin with the student as it is."""
         self._decay = decay
         self._trained = {name: p for name, p in student.named_parameters() if p.requires_grad}
-        self._average = {name: p.detach().clone() for name, p in self._trained.items()}
+        # In float32: a share of 1 - decay of a small difference is less than bfloat16's rounding.
+        self._average = {name: p.detach().float().clone() for name, p in self._trained.items()}
         self.teacher: Teacher | None = None
 
     @contextmanager
@@ -138,7 +144,7 @@ class MovingAverage(TrainerCallback):
         """The student's weights are the average's in here; the step's autograd graph never notices."""
         current = {name: p.data for name, p in self._trained.items()}
         for name, parameter in self._trained.items():
-            parameter.data = self._average[name]
+            parameter.data = self._average[name].to(parameter.dtype)
         try:
             yield
         finally:
@@ -148,7 +154,7 @@ class MovingAverage(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move the average towards the student; save it with a checkpoint, and before it."""
         for name, parameter in self._trained.items():
-            self._average[name].lerp_(parameter.detach(), 1 - self._decay)
+            self._average[name].lerp_(parameter.detach().float(), 1 - self._decay)
         if self.teacher is not None:
             self.teacher.forget()
         if control.should_save and state.is_world_process_zero:

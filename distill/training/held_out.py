@@ -18,7 +18,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from distill.encoding.collator import IGNORED, Batch, DistillCollator, predicting
 from distill.encoding.token_rows import Row
-from distill.model.output_head import Head, gathered, head_of, hidden_states
+from distill.model.output_head import Head, OutputHead, gathered, head_of, hidden_states
 from distill.teachers.base import Teacher
 from lm_eval_tasks.files import write_json
 
@@ -85,7 +85,7 @@ class DivergenceMeter:
         """The rows' ids, in the order of `Measurement.kl_rows`."""
         return [row["id"] for row in self._rows]
 
-    def measure(self, model: nn.Module, head: nn.Module, accelerator: Any) -> Measurement:
+    def measure(self, model: nn.Module, head: OutputHead, accelerator: Any) -> Measurement:
         """Measure a student.
 
         Args:
@@ -111,7 +111,7 @@ class DivergenceMeter:
         means = {name: value / tokens for name, value in zip(MEASURED, totals, strict=True)}
         return Measurement(means, sums[:, 0].tolist(), sums[:, -1].long().tolist())
 
-    def _sums(self, model: nn.Module, head: nn.Module, held_out: _HeldOut) -> torch.Tensor:
+    def _sums(self, model: nn.Module, head: OutputHead, held_out: _HeldOut) -> torch.Tensor:
         """Of each row of a batch what is measured, summed over answer tokens, and their number `[B, 7]`."""
         labels = held_out.batch["labels"]
         mask = predicting(labels)
@@ -209,7 +209,7 @@ class DivergenceCallback(TrainerCallback):
         self,
         trainer: _Trainer,
         meter: DivergenceMeter,
-        head: nn.Module,
+        head: OutputHead,
         output_dir: str,
         *,
         early_stop: int = 0,
