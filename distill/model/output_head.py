@@ -54,16 +54,24 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OutputHead:
-    """A model's vocabulary projection as a module, and what the model does to its logits; see `Head`."""
+    """A model's vocabulary projection as a module, and what the model does to its logits; see `Head`.
+
+    Attributes:
+        module: The projection.
+        scale: As in `Head`.
+        softcap: As in `Head`.
+        entries: How many of its first vocabulary entries are used; None: all.
+    """
 
     module: nn.Module
     scale: float = 1.0
     softcap: float | None = None
+    entries: int | None = None
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> "OutputHead":
+    def of(cls, model: PreTrainedModel, entries: int | None = None) -> "OutputHead":
         """As the model's configuration says."""
-        return cls(model.get_output_embeddings(), *_finish(model.config))
+        return cls(model.get_output_embeddings(), *_finish(model.config), entries)
 
 
 def _finish(config: PreTrainedConfig) -> tuple[float, float | None]:
@@ -173,8 +181,10 @@ def _inside(model: nn.Module) -> nn.Module:
 
 def head_of(head: OutputHead) -> Head:
     """The parameters of a vocabulary projection, gathered where FSDP2 has sharded them."""
-    weight, bias = head.module.weight, getattr(head.module, "bias", None)
-    return Head(_whole(weight), _whole(bias), head.scale, head.softcap)
+    weight, bias = _whole(head.module.weight), _whole(getattr(head.module, "bias", None))
+    if head.entries is not None and head.entries < len(weight):
+        weight, bias = weight[: head.entries], None if bias is None else bias[: head.entries]
+    return Head(weight, bias, head.scale, head.softcap)
 
 
 def _whole(parameter: Any) -> Any:
@@ -185,13 +195,17 @@ def _whole(parameter: Any) -> Any:
     return parameter.full_tensor(grad_placements=average)
 
 
-def check_head(model: PreTrainedModel) -> OutputHead:
+def check_head(model: PreTrainedModel, *, entries: int | None = None) -> OutputHead:
     """The vocabulary projection of `model`, after checking what becomes of its output.
+
+    Args:
+        model: Unwrapped.
+        entries: Of a teacher, the student's: a vocabulary that is padded further is cut to it.
 
     Raises:
         UserError: the model alters its logits otherwise than by the scale and soft cap of its configuration.
     """
-    head = OutputHead.of(model)
+    head = OutputHead.of(model, entries)
     # Until the trainer wraps the model, no forward pass is possible under ZeRO-3.
     if not is_deepspeed_zero3_enabled() and not from_main(_makes_logits(model, head)):
         raise UserError(

@@ -17,6 +17,9 @@ from distill.model.packed_attention import longest_window
 BEYOND = 32
 """Tokens by which what is tried out is longer than the longest window."""
 
+_LEAST = 16
+"""Tokens of it at least, however short the rows are."""
+
 _PRECISE, _ROUGH = 1e-3, 5e-2
 """Largest relative errors of hidden states: in float32 of any token, else of most of a row's last tokens."""
 
@@ -32,7 +35,7 @@ def probe_lengths(model: Any, longest: int | None) -> tuple[int, int]:
     """
     window = longest_window(model.config)
     length = window + BEYOND
-    return (length if longest is None else max(min(length, longest), BEYOND)), window
+    return (length if longest is None else max(min(length, longest), _LEAST)), window
 
 
 def probe_batch(model: Any, lengths: Sequence[int]) -> dict[str, torch.Tensor]:

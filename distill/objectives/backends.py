@@ -72,6 +72,11 @@ def objective_sums(
         return fused_objective(hidden, head, labels, teacher, objective, chunk_tokens=chunk_tokens)
     if isinstance(teacher, TopK):
         raise TypeError(f"the kernel {kernel} needs the teacher's whole distribution")
+    if len(head.weight) > len(teacher.head.weight):
+        raise UserError(
+            f"loss_kernel: {kernel} needs a teacher whose vocabulary has the student's {len(head.weight)} "
+            f"entries at least, not {len(teacher.head.weight)}; choose fused."
+        )
     with gathered(head, teacher.head):
         if kernel == "trl":
             loss, ce, divergence = _trl(hidden, head, labels, teacher, objective)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn import functional
 
 from distill.model.output_head import Head, gathered
 from distill.objectives import divergences as losses
@@ -165,7 +166,7 @@ def _chunk(
     targets = teacher if isinstance(teacher, TopK) else teacher.head.logits(teacher.hidden)
     teacher_top = _likeliest(targets)
     agreement = (student.argmax(-1) == teacher_top).sum()
-    divergence, grad = objective.divergence(student, targets)
+    divergence, grad = _compared(objective, student, targets)
     # Cross-entropy comes after the divergence's temporaries, which are the most memory that there is.
     del targets
     ce, ce_grad = losses.cross_entropy(student, labels)
@@ -178,6 +179,14 @@ def _chunk(
     tokens = torch.full_like(ce_sum, len(labels))
     sums = torch.stack([loss, ce_sum, divergence_sum, agreement.to(ce_sum.dtype), tokens])
     return sums, head.before_finish(grad, student)
+
+
+def _compared(objective: Objective, student: torch.Tensor, teacher: torch.Tensor | TopK) -> ValueGrad:
+    """The divergence; of a student whose vocabulary is padded further, over the teacher's entries."""
+    if isinstance(teacher, TopK) or teacher.shape[-1] == student.shape[-1]:
+        return objective.divergence(student, teacher)
+    value, grad = objective.divergence(student[:, : teacher.shape[-1]], teacher)
+    return ValueGrad(value, functional.pad(grad, (0, student.shape[-1] - teacher.shape[-1])))
 
 
 def _likeliest(teacher: torch.Tensor | TopK) -> torch.Tensor:

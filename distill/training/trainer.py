@@ -147,7 +147,14 @@ class ICLDistillTrainer(SFTTrainer):
             return self_teacher(self.model, self.head, device=self.args.device, **options)
         if self.args.teacher == "model":
             name = resolve_model(self.args.teacher_model_name_or_path)
-            return model_teacher(name, self.model, self.processing_class, device=self.args.device, **options)
+            return model_teacher(
+                name,
+                self.model,
+                self.processing_class,
+                device=self.args.device,
+                init_kwargs=self.args.teacher_model_init_kwargs,
+                **options,
+            )
         average = MovingAverage(self.model, self.args.ema_decay)
         average.teacher = Teacher(self.model, self.head, active=average.active, **options)
         self.add_callback(average)

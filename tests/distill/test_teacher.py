@@ -192,6 +192,16 @@ def test_another_model_teaches_if_it_has_the_vocabulary(make_model, make_tokeniz
     tokenizer.save_pretrained(tmp_path)
     teacher = model_teacher(str(tmp_path), student, tokenizer, prefixes=prefixes_of(data.train))
     assert (logits_of(teacher, batch) - uncached(other, batch)).abs().max() < TOLERANCE
+    # A vocabulary padded further, as Qwen2.5's is in its larger models, is cut to the student's.
+    other.resize_token_embeddings(640)
+    other.save_pretrained(tmp_path)
+    teacher = model_teacher(
+        str(tmp_path), student, tokenizer, prefixes=[], init_kwargs={"attn_implementation": "eager"}
+    )
+    assert teacher.model.config._attn_implementation == "eager"
+    assert (logits_of(teacher, batch) - uncached(other, batch)[:, :600]).abs().max() < TOLERANCE
+    with pytest.raises(UserError, match="cannot load"):
+        model_teacher(str(tmp_path), student, tokenizer, prefixes=[], init_kwargs={"nonsense": 1})
     tokenizer.add_tokens(["<another>"])
     with pytest.raises(UserError, match=r"another vocabulary \(600 tokens.*601 tokens"):
         model_teacher(str(tmp_path), student, tokenizer, prefixes=[])
