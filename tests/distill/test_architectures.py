@@ -7,8 +7,11 @@ import os
 from itertools import product
 
 import pytest
+import torch
 
-from tests.distill.against_plain import student_deviation, teacher_deviation
+from distill.evaluation.shared_prompt import SharedPrompt, answers_alike, obstacle, run_behind
+from distill.model.packed_attention import longest_window
+from tests.distill.against_plain import student_deviation, teacher_deviation, token_rows
 from tests.distill.architectures import ARCHITECTURES
 
 PLAIN_STUDENT = ("Gemma 2", "GPT-OSS")
@@ -26,6 +29,21 @@ def test_teacher_has_the_log_probabilities_of_plain_forward_passes(architecture)
     error, shared = teacher_deviation(architecture)
     assert error < 1e-4
     assert shared == architecture.fast
+
+
+@torch.no_grad()
+def test_evaluation_shares_a_prompt_exactly_or_not_at_all(architecture):
+    model = architecture.build()
+    exempt = obstacle(model)
+    windows = longest_window(model.config) > 0
+    assert (exempt is None) == (architecture.fast and not windows)
+    if exempt is None:
+        prefix, rows = token_rows()
+        ids = torch.tensor([prefix + rows[0]["completion_ids"], prefix + rows[2]["completion_ids"]])
+        expected = architecture.build("eager")(ids, use_cache=False).logits[:, 60:]
+        assert answers_alike(model, prefix)
+        shared = SharedPrompt(model, prefix, ids.device)
+        assert (run_behind(model, shared, input_ids=ids[:, 60:]) - expected).abs().max() < 1e-4
 
 
 def conditions():
