@@ -19,7 +19,7 @@ from distill.encoding.collator import IGNORED, Batch, DistillCollator, predictin
 from distill.encoding.prefixes import common_prefix
 from distill.encoding.token_rows import Budgets, Row, build_rows
 from distill.model.demo_model import resolve_model
-from distill.model.forward import answer_states, line_config
+from distill.model.forward import answer_states, packs_rows
 from distill.model.output_head import check_head, head_of
 from distill.objectives.chunked import HiddenTargets, Objective, fused_objective
 from distill.objectives.divergences import TopK
@@ -77,7 +77,7 @@ class Workbench:
         lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.05, target_modules=LINEAR)
         self.model: PeftModel = get_peft_model(base, lora).train()
         self.head = check_head(self.model)
-        self.line_config = line_config(self.model, self.head)
+        self.packed = packs_rows(self.model, self.head)
         self._optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], lr=2e-4)
         self._teachers: dict[int, Teacher] = {}
         self._tops: dict[int, TopK] = {}
@@ -129,7 +129,7 @@ class Workbench:
 
     def _sft_answers(self, number: int) -> torch.Tensor:
         batch = self.batches[8][number]
-        states = answer_states(self.model, self.head, batch)
+        states = answer_states(self.model, self.head, batch).hidden
         return functional.cross_entropy(head_of(self.head).logits(states), _answers(batch))
 
     def _published(self, number: int) -> torch.Tensor:
@@ -148,7 +148,7 @@ class Workbench:
     def _ours(self, number: int, objective: Objective, k: int) -> torch.Tensor:
         """The trainer's own path."""
         batch = self.batches[k][number]
-        states = answer_states(self.model, self.head, batch, self.line_config)
+        states = answer_states(self.model, self.head, batch, packed=self.packed).hidden
         targets = self._targets(number, k)
         sums = fused_objective(states, head_of(self.head), _answers(batch), targets, objective)
         return sums.loss / sums.tokens
@@ -160,7 +160,7 @@ class Workbench:
 
     def _cached(self, number: int) -> torch.Tensor:
         batch = self.batches[8][number]
-        states = answer_states(self.model, self.head, batch, self.line_config)
+        states = answer_states(self.model, self.head, batch, packed=self.packed).hidden
         sums = fused_objective(states, head_of(self.head), _answers(batch), self.top(number), MSE)
         return sums.loss / sums.tokens
 

@@ -1,61 +1,89 @@
 """A causal language model run up to, not through, its vocabulary projection."""
 
+from typing import Any
+
 import torch
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 
-from distill.encoding.collator import IGNORED, Batch, predicting
-from distill.model.output_head import evaluating, hidden_states
-from distill.model.packed_attention import LINE_TOKENS, lay_out, line_inputs, use_rows_attention
+from distill.encoding.collator import Batch, predicting
+from distill.model.output_head import OutputHead, States, evaluating, run_to_head
+from distill.model.packed_attention import (
+    LINE_TOKENS,
+    ROWS_ATTENTION,
+    Line,
+    lay_out,
+    running,
+    use_rows_attention,
+)
+from distill.model.probe import alike, probe_batch, probe_lengths, works
 from distill.model.sharding import from_main
-from lm_eval_tasks.errors import UserError
 
 
 def answer_states(
-    model: nn.Module, head: nn.Module, batch: Batch, line_config: PreTrainedConfig | None = None
-) -> torch.Tensor:
+    model: nn.Module, head: OutputHead, batch: Batch, *, packed: bool = False, **inputs: Any
+) -> States:
     """Last hidden states `[N, H]` that predict the batch's N answer tokens, row by row, in one forward pass.
 
     Args:
-        model: As in `hidden_states`.
-        head: As in `hidden_states`.
+        model: As in `run_to_head`.
+        head: As in `run_to_head`.
         batch: With `input_ids`, `attention_mask` and `labels` `[B, S]`.
-        line_config: The model's configuration, if its rows can be laid end to end; None: they stay padded.
+        packed: Whether rows may be laid end to end; see `packs_rows`. Otherwise they stay padded.
+        inputs: More of the model's.
     """
-    ids, mask, wanted = batch["input_ids"], batch["attention_mask"], predicting(batch["labels"])
-    tokens = int(mask.sum())
-    # A batch without padding has nothing to gain, and too long a line would need too large a mask.
-    if line_config is None or tokens == mask.numel() or tokens > LINE_TOKENS:
-        return hidden_states(model, head, wanted, input_ids=ids, attention_mask=mask, use_cache=False)
-    real = mask.bool()
-    suffixes = [row[kept] for row, kept in zip(ids, real, strict=True)]
-    (line,) = lay_out(suffixes, [0] * len(suffixes), 0)
-    return hidden_states(model, head, wanted[real][None], use_cache=False, **line_inputs(line, line_config))
+    return _states(model, head, batch, predicting(batch["labels"]), packed, inputs)
 
 
-def line_config(model: PreTrainedModel, head: nn.Module) -> PreTrainedConfig | None:
-    """The configuration of `model` if its rows can be laid end to end, which is tried out; else None.
+def line_states(
+    model: nn.Module, head: OutputHead, line: Line, wanted: torch.Tensor, **inputs: Any
+) -> States:
+    """Last hidden states `[N, H]` of a line at the N tokens that `wanted` `[T]` selects."""
+    with running(line) as own:
+        return run_to_head(model, head, wanted[None], **own, **inputs)
 
-    Layers that carry a state from token to token (Mamba, linear attention) cannot tell rows apart.
+
+def packs_rows(model: PreTrainedModel, head: OutputHead, *, longest: int | None = None) -> bool:
+    """Whether the rows of `model` can be laid end to end, which is tried out.
 
     Args:
         model: Unwrapped.
         head: Its vocabulary projection.
+        longest: Tokens of the longest row that is to come, if it is known.
     """
+    # Without `rows_attention` a line would cost more than its padding; under ZeRO-3 nothing can be tried yet.
     if is_deepspeed_zero3_enabled() or not use_rows_attention(model):
-        return None  # under ZeRO-3 nothing can be tried out yet
-    mask = torch.tensor([[1, 1, 1], [1, 1, 0]], device=model.device)
-    batch = {
-        "input_ids": torch.arange(6, device=mask.device).view(2, 3),
-        "attention_mask": mask,
-        "labels": torch.where(mask == 1, 0, IGNORED),
-    }
-    with evaluating(model):
-        padded = answer_states(model, head, batch).float()
-        try:
-            laid_out = answer_states(model, head, batch, model.config).float()
-            alike = bool((laid_out - padded).norm() < 0.05 * padded.norm())
-        except UserError:
-            alike = False
-    return model.config if from_main(alike) else None
+        return False
+    if model.config.get_text_config()._attn_implementation != ROWS_ATTENTION:
+        return False
+
+    def same() -> bool:
+        length, _ = probe_lengths(model, longest)
+        batch = probe_batch(model, [min(length, LINE_TOKENS - 16), 3, 8])
+        real = batch["attention_mask"].bool()
+        with evaluating(model):
+            padded = _states(model, head, batch, real, False, {})
+            line = _states(model, head, batch, real, True, {})
+        return alike(line.hidden, padded.hidden, batch["attention_mask"].sum(-1).tolist())
+
+    return bool(from_main(works("rows laid end to end", model, same)))
+
+
+def _states(
+    model: nn.Module,
+    head: OutputHead,
+    batch: Batch,
+    wanted: torch.Tensor,
+    packed: bool,
+    inputs: dict[str, Any],
+) -> States:
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    tokens = int(mask.sum()) if packed else 0
+    # A batch without padding has nothing to gain, and too long a line would need too large a mask.
+    if not packed or tokens == mask.numel() or tokens > LINE_TOKENS:
+        return run_to_head(model, head, wanted, input_ids=ids, attention_mask=mask, use_cache=False, **inputs)
+    real = mask.bool()
+    suffixes = [row[kept] for row, kept in zip(ids, real, strict=True)]
+    (line,) = lay_out(suffixes, [0] * len(suffixes), 0)
+    return line_states(model, head, line, wanted[real], use_cache=False, **inputs)

@@ -1,13 +1,21 @@
 """Rows laid end to end in one sequence: no padding, no attention across rows.
 
-Each token sees the shared prefix, if there is one, and its own row. A mask says so to any model; where the
-model's attention is PyTorch's, `rows_attention` in its place also leaves out what the mask forbids, so that a
-line costs no more attention than its rows do.
+Each token sees the shared prefix, if there is one, and its own row, as far as the layer lets it. How far that
+is (sliding windows, chunks) is transformers' knowledge: its models ask the mask interface for a mask and say
+there by a function of two positions which token sees which. While a line is run, `_line_mask` answers, with
+the positions of tokens in their rows in the place of their places in the line.
+
+Where the model's attention is PyTorch's, `rows_attention` in its place also leaves out what the mask forbids,
+so that a line costs no more attention than its rows do.
 
 Notation: P tokens of the prefix, T tokens of a line.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +23,26 @@ import torch
 from peft import PeftModel
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
-from transformers.masking_utils import sdpa_mask
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    DynamicCache,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.masking_utils import causal_mask_function, eager_mask, sdpa_mask
 
-from lm_eval_tasks.errors import UserError
+logger = logging.getLogger(__name__)
 
 LINE_TOKENS = 4096
 """Longest line: its mask has this times P + T entries."""
 
 ROWS_ATTENTION = "icl_rows"
 """Name under which `rows_attention` is registered with transformers."""
+
+MaskFunction = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""transformers' own: of batch, head, query and key position, whether the one sees the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +52,29 @@ class Line:
     Attributes:
         rows: Which rows of the batch.
         lengths: Tokens of each of them.
+        prefix: P.
         input_ids: `[1, T]`.
         position_ids: `[1, T]`; a row's first token stands right behind its share of the prefix.
-        visible: `[T, P + T]`: what each token may attend to.
-        distance: `[T, P + T]`: how far back each of those stands, for sliding windows.
+        row: The row of each token `[T]`.
+        shared: How much of the prefix stands before each token `[T]`.
     """
 
     rows: range
     lengths: tuple[int, ...]
+    prefix: int
     input_ids: torch.Tensor
     position_ids: torch.Tensor
-    visible: torch.Tensor
-    distance: torch.Tensor
+    row: torch.Tensor
+    shared: torch.Tensor
+
+    def mask(self, seen: MaskFunction) -> torch.Tensor:
+        """What each token may attend to, boolean `[1, 1, T, P + T]`, if a layer lets it see `seen`."""
+        prefix = torch.arange(self.prefix, device=self.row.device)
+        queries = self.position_ids[0]
+        keys = torch.cat([prefix, queries])
+        first = torch.zeros((1, 1, 1, 1), dtype=torch.long, device=self.row.device)
+        own = torch.cat([prefix < self.shared[:, None], self.row[:, None] == self.row], dim=1)
+        return own & seen(first, first, queries[None, None, :, None], keys[None, None, None, :])
 
 
 def lay_out(
@@ -81,73 +110,98 @@ def _line(rows: range, suffixes: Sequence[torch.Tensor], shared: Sequence[int], 
     behind = torch.tensor(shared, device=device)[row]
     begin = (lengths.cumsum(0) - lengths)[row]
     position = torch.arange(len(row), device=device) - begin + behind
-    prefix_position = torch.arange(prefix_length, device=device)
-    distance = torch.cat([position[:, None] - prefix_position, position[:, None] - position], dim=1)
-    visible = torch.cat(
-        [prefix_position < behind[:, None], (row[:, None] == row) & (position[:, None] >= position)], dim=1
+    return Line(rows, counts, prefix_length, torch.cat(list(suffixes))[None], position[None], row, behind)
+
+
+_RUNNING: ContextVar[Line | None] = ContextVar("running_line", default=None)
+
+
+@contextmanager
+def running(line: Line) -> Iterator[dict[str, Any]]:
+    """In here a model is called with what is given, to run `line`."""
+    token = _RUNNING.set(line)
+    try:
+        yield {
+            "input_ids": line.input_ids,
+            "position_ids": line.position_ids,
+            # All ones: without it, models would look for rows in the positions, and know nothing of a prefix.
+            "attention_mask": line.row.new_ones((1, line.prefix + len(line.row))),
+            "row_lengths": line.lengths,
+        }
+    finally:
+        _RUNNING.reset(token)
+
+
+def _line_mask(*args: Any, mask_function: MaskFunction = causal_mask_function, **kwargs: Any) -> Any:
+    """Transformers' boolean mask, and that of the line that is run; None where rows alone say it all."""
+    line = _RUNNING.get()
+    if line is None:
+        return sdpa_mask(*args, mask_function=mask_function, **kwargs)
+    # PyTorch's fastest kernels know "causal" but no mask, and a row behind nothing needs no more.
+    return None if line.prefix == 0 and mask_function is causal_mask_function else line.mask(mask_function)
+
+
+def _eager_line_mask(*args: Any, mask_function: MaskFunction = causal_mask_function, **kwargs: Any) -> Any:
+    """Transformers' additive mask, and that of the line that is run."""
+    line = _RUNNING.get()
+    if line is None:
+        return eager_mask(*args, mask_function=mask_function, **kwargs)
+    dtype = kwargs.get("dtype", torch.float32)
+    allowed = line.mask(mask_function)
+    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(
+        ~allowed, torch.finfo(dtype).min
     )
-    return Line(rows, counts, torch.cat(list(suffixes))[None], position[None], visible, distance)
-
-
-def line_inputs(line: Line, config: PreTrainedConfig) -> dict[str, Any]:
-    """What a model of this configuration is called with to run a line.
-
-    Raises:
-        UserError: the model's attention cannot be given a mask.
-    """
-    inputs = {
-        "input_ids": line.input_ids,
-        "position_ids": line.position_ids,
-        "attention_mask": attention_mask(line, config),
-    }
-    return inputs | {"row_lengths": line.lengths} if config._attn_implementation == ROWS_ATTENTION else inputs
-
-
-def attention_mask(line: Line, config: PreTrainedConfig) -> torch.Tensor | dict[str, torch.Tensor]:
-    """The mask `[1, 1, T, P + T]` of a line; one per layer type for models with sliding windows.
-
-    Raises:
-        UserError: the model's attention cannot be given a mask.
-    """
-    implementation = config._attn_implementation
-    if implementation not in (ROWS_ATTENTION, "sdpa", "eager"):
-        raise UserError(
-            f"shared_prefix: true needs attn_implementation sdpa or eager, not {implementation!r}; set one "
-            "of them, or shared_prefix: false."
-        )
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if unknown := kinds - {"full_attention", "sliding_attention"}:
-        raise UserError(
-            f"shared_prefix: true does not know the layers {sorted(unknown)} of model type "
-            f"{config.model_type!r}; set shared_prefix: false."
-        )
-    full = _mask(line.visible, implementation)
-    if "sliding_attention" not in kinds:
-        return full
-    sliding = _mask(line.visible & (line.distance < config.sliding_window), implementation)
-    return {"full_attention": full, "sliding_attention": sliding}
-
-
-def _mask(visible: torch.Tensor, implementation: str) -> torch.Tensor:
-    """Boolean for SDPA, which takes it at any precision; additive for eager attention."""
-    if implementation != "eager":
-        return visible[None, None]
-    mask = torch.zeros(visible.shape, device=visible.device)
-    return mask.masked_fill_(~visible, torch.finfo(mask.dtype).min)[None, None]
 
 
 def use_rows_attention(model: PreTrainedModel | PeftModel) -> bool:
-    """Put `rows_attention` in the place of PyTorch's attention; False if the model uses another.
+    """Make a model able to run lines; False if it cannot be, or attends by neither PyTorch's nor plain means.
+
+    PyTorch's attention drops the soft cap of attention scores (Gemma 2); such a model is set to `eager`.
 
     Args:
         model: Unwrapped; with or without a PEFT adapter.
     """
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    if base.config._attn_implementation == "sdpa":
+    config = base.config.get_text_config()
+    if config._attn_implementation == "sdpa" and getattr(config, "attn_logit_softcapping", None):
+        base.set_attn_implementation("eager")
+        logger.warning(
+            "%s caps its attention scores softly, which the attention sdpa would leave out: eager is used",
+            config.model_type,
+        )
+    if reason := _obstacle(config):
+        _say(f"{config.model_type} is run in full, row by padded row: {reason}")
+        return False
+    if config._attn_implementation == "sdpa":
         AttentionInterface.register(ROWS_ATTENTION, rows_attention)
-        AttentionMaskInterface.register(ROWS_ATTENTION, sdpa_mask)
+        AttentionMaskInterface.register(ROWS_ATTENTION, _line_mask)
         base.set_attn_implementation(ROWS_ATTENTION)
-    return base.config._attn_implementation == ROWS_ATTENTION
+    elif config._attn_implementation == "eager":
+        AttentionMaskInterface.register("eager", _eager_line_mask)
+    return True
+
+
+def _obstacle(config: PreTrainedConfig) -> str | None:
+    """Why a model cannot run lines, so far as transformers tells; None: nothing speaks against it."""
+    kinds = {type(layer) for layer in DynamicCache(config=config).layers}
+    if not kinds <= {DynamicLayer, DynamicSlidingWindowLayer}:
+        return "layers that carry a state from token to token cannot tell rows apart"
+    attention = config._attn_implementation
+    if attention not in (ROWS_ATTENTION, "sdpa", "eager"):
+        return f"attn_implementation {attention!r} takes no mask of ours (sdpa and eager do)"
+    return None
+
+
+@functools.cache
+def _say(message: str) -> None:
+    """Once, though student and teacher are asked."""
+    logger.warning(message)
+
+
+def longest_window(config: PreTrainedConfig) -> int:
+    """How far back the layers with sliding windows or chunks see; 0: there are none."""
+    layers = DynamicCache(config=config).layers
+    return max((int(getattr(layer, "sliding_window", None) or 0) for layer in layers), default=0)
 
 
 def rows_attention(
@@ -169,8 +223,9 @@ def rows_attention(
         query: `[1, heads, T, size]`.
         key: `[1, key heads, P + T, size]`.
         value: As `key`.
-        attention_mask: `[1, 1, T, P + T]`, boolean.
-        row_lengths: Tokens of each row of the line; None: not a line.
+        attention_mask: `[1, 1, T, P + T]`, boolean; of a line, None: rows are causal, and there is no prefix.
+        row_lengths: Tokens of each row of the line; None: not a line. Handed through the layers, because
+            gradient checkpointing runs them again when the line is over.
         dropout: Of attention weights.
         scaling: Of scores.
         kwargs: Whatever else the layer passes.
@@ -178,12 +233,10 @@ def rows_attention(
     Returns:
         `[1, T, heads, size]`, and no weights.
     """
-    if row_lengths is None or attention_mask is None:
+    if row_lengths is None:
         plain = AttentionInterface()["sdpa"]
         return plain(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
     prefix = key.shape[2] - query.shape[2]
-    # PyTorch's fastest kernels know "causal" but no mask, and a row behind nothing needs no more.
-    causal = prefix == 0 and kwargs.get("sliding_window") is None
     parts, begin = [], 0
     for length in row_lengths:
         row, own = slice(begin, begin + length), slice(prefix + begin, prefix + begin + length)
@@ -191,7 +244,7 @@ def rows_attention(
             query[:, :, row],
             _behind(key, prefix, own, dim=2),
             _behind(value, prefix, own, dim=2),
-            None if causal else _behind(attention_mask[:, :, row], prefix, own, dim=3),
+            None if attention_mask is None else _behind(attention_mask[:, :, row], prefix, own, dim=3),
             dropout=dropout,
             scaling=scaling,
         )

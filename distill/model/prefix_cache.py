@@ -17,6 +17,8 @@ from torch import nn
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from distill.model.output_head import without_aux_loss
+
 
 class _ReadOnlyLayer(DynamicLayer):
     """One layer's prefix: a forward pass reads it with its own states behind, and leaves it as it was."""
@@ -51,9 +53,16 @@ class SharedPrefix:
         tensor = torch.tensor(ids, dtype=torch.long, device=device)
         if not ids:
             return cls(tensor, None)
-        # Without the model's config the cache keeps every position, in sliding-window layers too.
+        # Without the model's config the cache keeps every position, in sliding-window layers too: a row may
+        # stand behind a part of the prefix. Layers of other kinds never come here (`use_rows_attention`).
         cache = DynamicCache()
-        model(input_ids=tensor[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
+        model(
+            input_ids=tensor[None],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **without_aux_loss(model),
+        )
         layers = [_ReadOnlyLayer(layer.keys, layer.values) for layer in cache.layers]
         return cls(tensor, Cache(layers=layers))
 

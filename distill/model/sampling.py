@@ -9,6 +9,7 @@ from torch.distributed.fsdp import register_fsdp_forward_method
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 
+from distill.model.packed_attention import longest_window
 from distill.model.prefix_cache import SharedPrefix
 from distill.model.sharding import is_sharded
 
@@ -86,7 +87,7 @@ def _serves(prefix: SharedPrefix, prompts: Sequence[Sequence[int]], model: PreTr
     Not with sliding windows: they count the padding behind the prefix as distance.
     """
     ids = prefix.ids.tolist()
-    if not ids or "sliding_attention" in (getattr(model.config, "layer_types", None) or []):
+    if not ids or longest_window(model.config):
         return False
     return all(len(prompt) > len(ids) and list(prompt[: len(ids)]) == ids for prompt in prompts)
 

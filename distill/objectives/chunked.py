@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn import functional
 
 from distill.model.output_head import Head, gathered
 from distill.objectives import divergences as losses
@@ -79,7 +80,7 @@ def fused_objective(
     hidden: torch.Tensor,
     head: Head,
     labels: torch.Tensor,
-    teacher: HiddenTargets | TopK,
+    teacher: HiddenTargets | TopK | None,
     objective: Objective,
     *,
     chunk_tokens: int = 128,
@@ -90,13 +91,13 @@ def fused_objective(
         hidden: The student's last hidden states that predict the answer tokens, `[N, H]`.
         head: The student's vocabulary projection.
         labels: The answer tokens `[N]`.
-        teacher: What to distil from, for the same N tokens.
+        teacher: What to distil from, for the same N tokens; None: nothing, where `distill_weight` is 0.
         objective: What to compute.
         chunk_tokens: Tokens whose logits exist at once.
     """
-    heads = [head] if isinstance(teacher, TopK) else [head, teacher.head]
+    heads = [head, teacher.head] if isinstance(teacher, HiddenTargets) else [head]
     with gathered(*heads):
-        sums = _FusedObjective.apply(hidden, head.weight, head.bias, labels, teacher, objective, chunk_tokens)
+        sums = _FusedObjective.apply(hidden, *head, labels, teacher, objective, chunk_tokens)
     return ObjectiveSums(*sums)
 
 
@@ -107,18 +108,20 @@ class _FusedObjective(torch.autograd.Function):
         hidden: torch.Tensor,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
+        scale: float,
+        softcap: float | None,
         labels: torch.Tensor,
-        teacher: HiddenTargets | TopK,
+        teacher: HiddenTargets | TopK | None,
         objective: Objective,
         chunk_tokens: int,
     ) -> tuple[torch.Tensor, ...]:
-        head = Head(weight, bias)
+        head = Head(weight, bias, scale, softcap)
         wanted = ctx.needs_input_grad[:3]
         grads = [
-            torch.zeros_like(value) if value is not None and want else None
+            torch.zeros_like(value, dtype=_precise(value.dtype)) if value is not None and want else None
             for value, want in zip((hidden, weight, bias), wanted, strict=True)
         ]
-        dtype = torch.float64 if hidden.dtype == torch.float64 else torch.float32
+        dtype = _precise(hidden.dtype)
         sums = torch.zeros(len(fields(ObjectiveSums)), dtype=dtype, device=hidden.device)
         for start in range(0, len(labels), chunk_tokens):
             rows = slice(start, start + chunk_tokens)
@@ -127,7 +130,11 @@ class _FusedObjective(torch.autograd.Function):
             )
             sums += chunk_sums.to(dtype)
             _accumulate(grads, grad_logits, hidden[rows], weight, rows)
-        ctx.save_for_backward(*[grad for grad in grads if grad is not None])
+        # Summed over chunks in float32, whatever the weights are kept in.
+        kept = [None if value is None else value.dtype for value in (hidden, weight, bias)]
+        ctx.save_for_backward(
+            *[grad.to(of) for grad, of in zip(grads, kept, strict=True) if grad is not None]
+        )
         ctx.wanted = [grad is not None for grad in grads]
         values = sums.unbind()
         ctx.mark_non_differentiable(*values[1:])
@@ -137,22 +144,29 @@ class _FusedObjective(torch.autograd.Function):
     def backward(ctx: Any, grad_loss: torch.Tensor, *_: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         saved = iter(ctx.saved_tensors)
         grads = [next(saved) if wanted else None for wanted in ctx.wanted]
-        return (*(None if grad is None else grad * grad_loss.to(grad.dtype) for grad in grads), *[None] * 4)
+        return (*(None if grad is None else grad * grad_loss.to(grad.dtype) for grad in grads), *[None] * 6)
 
 
 def _chunk(
     hidden: torch.Tensor,
     head: Head,
     labels: torch.Tensor,
-    teacher: HiddenTargets | TopK,
+    teacher: HiddenTargets | TopK | None,
     objective: Objective,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The sums (see `ObjectiveSums`) of one chunk, and the loss's gradient `[n, V]`."""
+    """The sums (see `ObjectiveSums`) of one chunk, and the gradient by the projection's output `[n, V]`."""
     student = head.logits(hidden)
+    if teacher is None:
+        ce, grad = losses.cross_entropy(student, labels)
+        ce_sum, none = ce.sum(), torch.zeros_like(ce[0])
+        loss, tokens = objective.ce_weight * ce_sum, torch.full_like(none, len(labels))
+        return torch.stack([loss, ce_sum, none, none, tokens]), head.before_finish(
+            grad.mul_(objective.ce_weight), student
+        )
     targets = teacher if isinstance(teacher, TopK) else teacher.head.logits(teacher.hidden)
     teacher_top = _likeliest(targets)
     agreement = (student.argmax(-1) == teacher_top).sum()
-    divergence, grad = objective.divergence(student, targets)
+    divergence, grad = _compared(objective, student, targets)
     # Cross-entropy comes after the divergence's temporaries, which are the most memory that there is.
     del targets
     ce, ce_grad = losses.cross_entropy(student, labels)
@@ -163,7 +177,16 @@ def _chunk(
     ce_sum, divergence_sum = ce.sum(), divergence.sum()
     loss = objective.ce_weight * ce_sum + objective.distill_weight * divergence_sum
     tokens = torch.full_like(ce_sum, len(labels))
-    return torch.stack([loss, ce_sum, divergence_sum, agreement.to(ce_sum.dtype), tokens]), grad
+    sums = torch.stack([loss, ce_sum, divergence_sum, agreement.to(ce_sum.dtype), tokens])
+    return sums, head.before_finish(grad, student)
+
+
+def _compared(objective: Objective, student: torch.Tensor, teacher: torch.Tensor | TopK) -> ValueGrad:
+    """The divergence; of a student whose vocabulary is padded further, over the teacher's entries."""
+    if isinstance(teacher, TopK) or teacher.shape[-1] == student.shape[-1]:
+        return objective.divergence(student, teacher)
+    value, grad = objective.divergence(student[:, : teacher.shape[-1]], teacher)
+    return ValueGrad(value, functional.pad(grad, (0, student.shape[-1] - teacher.shape[-1])))
 
 
 def _likeliest(teacher: torch.Tensor | TopK) -> torch.Tensor:
@@ -172,7 +195,14 @@ def _likeliest(teacher: torch.Tensor | TopK) -> torch.Tensor:
     return teacher.argmax(-1)
 
 
-def _rows(teacher: HiddenTargets | TopK, rows: slice) -> HiddenTargets | TopK:
+def _precise(dtype: torch.dtype) -> torch.dtype:
+    """What sums are kept in."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def _rows(teacher: HiddenTargets | TopK | None, rows: slice) -> HiddenTargets | TopK | None:
+    if teacher is None:
+        return None
     if isinstance(teacher, TopK):
         return TopK(*(value[rows] for value in teacher))
     return HiddenTargets(teacher.hidden[rows], teacher.head)
@@ -189,8 +219,10 @@ def _accumulate(
     grad_hidden, grad_weight, grad_bias = grads
     projected = grad_logits.to(weight.dtype)
     if grad_hidden is not None:
-        grad_hidden[rows] = (projected @ weight).to(hidden.dtype)
-    if grad_weight is not None:
+        grad_hidden[rows] = (projected @ weight).to(grad_hidden.dtype)
+    if grad_weight is not None and grad_weight.dtype == weight.dtype:
         grad_weight.addmm_(projected.T, hidden.to(weight.dtype))
+    elif grad_weight is not None:
+        grad_weight += projected.T @ hidden.to(weight.dtype)
     if grad_bias is not None:
         grad_bias += grad_logits.sum(0).to(grad_bias.dtype)

@@ -124,7 +124,8 @@ def _tempered(logits: torch.Tensor, temperature: float) -> torch.Tensor:
 
 def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Row-wise inner product, without a temporary of the operands' size."""
-    return torch.bmm(a[:, None, :], b[:, :, None])[:, 0, 0]
+    with torch.autocast(a.device.type, enabled=False):  # which would round the operands to half precision
+        return torch.bmm(a[:, None, :], b[:, :, None])[:, 0, 0]
 
 
 def _tail_mass(log_probs: torch.Tensor) -> torch.Tensor:

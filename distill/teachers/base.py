@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
 
 import torch
 from peft import PeftModel
-from torch import nn
 from transformers import GenerationConfig, PreTrainedModel
+from transformers.integrations import is_deepspeed_zero3_enabled
 
-from distill.encoding.collator import Batch, predicting
+from distill.encoding.collator import IGNORED, Batch, predicting
 from distill.encoding.prefixes import covered, find_prefixes
-from distill.model.output_head import head_of, hidden_states
-from distill.model.packed_attention import Line, lay_out, line_inputs, use_rows_attention
+from distill.model.forward import line_states
+from distill.model.output_head import OutputHead, head_of, hidden_states, without_aux_loss
+from distill.model.packed_attention import lay_out, use_rows_attention
 from distill.model.prefix_cache import SharedPrefix
+from distill.model.probe import alike, probe_batch, probe_lengths, works
 from distill.model.sampling import sample
-from distill.model.sharding import is_sharded, most_of
+from distill.model.sharding import from_main, is_sharded, most_of
 from distill.objectives.chunked import HiddenTargets
 
 _NEARLY = 0.9
@@ -30,11 +33,12 @@ class Teacher:
     def __init__(
         self,
         model: PreTrainedModel | PeftModel,
-        head: nn.Module,
+        head: OutputHead,
         *,
         prefixes: Sequence[Sequence[int]] = (),
         active: Callable[[], AbstractContextManager[object]] = nullcontext,
         shared_prefix: bool = True,
+        longest: int | None = None,
     ) -> None:
         """Wrap a model.
 
@@ -44,29 +48,55 @@ class Teacher:
             prefixes: What teacher prompts begin with, one entry per set of demonstrations; a prompt that
                 shares less of any of them, or nothing, stays correct.
             active: Context in which `model` is the teacher, such as PEFT's `disable_adapter`.
-            shared_prefix: False runs every row in full.
+            shared_prefix: False runs every row in full, and so does a model that cannot do otherwise.
+            longest: Tokens of the longest row that is to come, if it is known.
         """
         self.model = model
         self.head = head
         self._prefix_ids = [list(ids) for ids in prefixes] or [[]]
         self._active = active
-        self._shared_prefix = shared_prefix
         self._prefixes: list[SharedPrefix] | None = None
-        if shared_prefix:
-            use_rows_attention(model)
+        # Also where nothing is shared: it sets the attention right.
+        able = use_rows_attention(model)
+        self._shared_prefix = shared_prefix and able and self._shares_exactly(longest)
+
+    @property
+    def shares_prefix(self) -> bool:
+        """Whether what prompts begin with is run once; else every row is run in full."""
+        return self._shared_prefix
 
     def serving(self, prompts: Sequence[Sequence[int]]) -> "Teacher":
         """The same teacher for other prompts; itself, if its prefixes serve them about as well as theirs."""
         own = find_prefixes(prompts)
         if covered(prompts, self._prefix_ids) >= _NEARLY * covered(prompts, own):
             return self
-        return Teacher(
-            self.model,
-            self.head,
-            prefixes=own,
-            active=self._active,
-            shared_prefix=self._shared_prefix,
-        )
+        return self._with_prefixes(own)
+
+    def _with_prefixes(self, prefixes: list[list[int]]) -> "Teacher":
+        other = copy(self)
+        other._prefix_ids, other._prefixes = prefixes or [[]], None
+        return other
+
+    def _shares_exactly(self, longest: int | None) -> bool:
+        """Whether states behind a shared prefix are those of plain forward passes, which is tried out."""
+        if is_deepspeed_zero3_enabled():
+            return True  # nothing can be tried out before the trainer has wrapped the model
+
+        def same() -> bool:
+            length, _ = probe_lengths(self.model, longest)
+            whole = probe_batch(self.model, [length, max(length // 2, 2), 2])
+            prefix = whole["input_ids"][0, : length - 8].tolist()
+            # One row goes on behind all of the prefix, one behind a part of it, one behind nothing.
+            whole["input_ids"][2, 0] += 1
+            labels = torch.where(whole["attention_mask"] == 1, 0, IGNORED)
+            labels[0, : length - 8] = labels[1, : length // 2 - 1] = labels[2, 0] = IGNORED
+            batch = {f"teacher_{name}": value for name, value in (whole | {"labels": labels}).items()}
+            wanted = predicting(labels).sum(-1).tolist()
+            with self._teaching():
+                found = self._with_prefixes([prefix])._in_lines(batch)
+                return alike(found, self._in_full(batch), wanted)
+
+        return bool(from_main(works("one pass over what prompts share", self.model, same)))
 
     def targets(self, batch: Batch) -> HiddenTargets:
         """Hidden states `[N, H]` that predict the batch's N answer tokens, row by row, and the head."""
@@ -100,6 +130,7 @@ class Teacher:
             input_ids=batch["teacher_input_ids"],
             attention_mask=batch["teacher_attention_mask"],
             use_cache=False,
+            **without_aux_loss(self.model),
         )
 
     def forget(self) -> None:
@@ -126,7 +157,15 @@ class Teacher:
             runs += runs[-1:] * (most_of(len(runs), ids.device) - len(runs))
         hidden: dict[int, torch.Tensor] = {}
         for line, prefix, members, wanted in runs:
-            found = self._run(line, prefix, torch.cat(wanted)[None])
+            found = line_states(
+                self.model,
+                self.head,
+                line,
+                torch.cat(wanted),
+                past_key_values=prefix.cache,
+                use_cache=prefix.cache is not None,
+                **without_aux_loss(self.model),
+            ).hidden
             hidden |= zip(members, found.split([int(each.sum()) for each in wanted]), strict=True)
         return torch.cat([hidden[row] for row in range(len(ids))])
 
@@ -134,13 +173,3 @@ class Teacher:
         if self._prefixes is None:
             self._prefixes = [SharedPrefix.build(self.model, known, device) for known in self._prefix_ids]
         return self._prefixes
-
-    def _run(self, line: Line, prefix: SharedPrefix, wanted: torch.Tensor) -> torch.Tensor:
-        return hidden_states(
-            self.model,
-            self.head,
-            wanted,
-            **line_inputs(line, self.model.config),
-            past_key_values=prefix.cache,
-            use_cache=prefix.cache is not None,
-        )

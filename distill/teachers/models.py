@@ -1,6 +1,6 @@
 """Which model teaches: the student's own base, its moving average, or another model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from transformers import (
     TrainerCallback,
 )
 
+from distill.model.output_head import OutputHead, check_head
+from distill.model.packed_attention import ROWS_ATTENTION
 from distill.model.sharding import broadcast_weights
 from distill.teachers.base import Teacher
 from lm_eval_tasks.errors import UserError
@@ -26,11 +28,12 @@ EMA_FILE = "ema.safetensors"
 
 def self_teacher(
     student: PreTrainedModel | PeftModel,
-    head: nn.Module,
+    head: OutputHead,
     *,
     prefixes: Sequence[Sequence[int]],
     device: torch.device | None = None,
     shared_prefix: bool = True,
+    longest: int | None = None,
 ) -> Teacher:
     """The student's own base model.
 
@@ -43,17 +46,17 @@ def self_teacher(
         prefixes: As in `Teacher`.
         device: Where a copy is put; default: where the student is.
         shared_prefix: As in `Teacher`.
+        longest: As in `Teacher`.
     """
+    sharing: dict[str, Any] = {"prefixes": prefixes, "shared_prefix": shared_prefix, "longest": longest}
     if isinstance(student, PeftModel):
-        return Teacher(
-            student, head, prefixes=prefixes, active=student.disable_adapter, shared_prefix=shared_prefix
-        )
+        return Teacher(student, head, active=student.disable_adapter, **sharing)
     # Not deepcopy: TRL rebinds the student's forward, and a copy's would still run the student.
     frozen = AutoModelForCausalLM.from_config(
         student.config, dtype=student.dtype, attn_implementation=student.config._attn_implementation
     )
     frozen.load_state_dict(student.state_dict())
-    return _frozen(frozen.to(device or student.device), prefixes, shared_prefix)
+    return _frozen(frozen.to(device or student.device), sharing)
 
 
 def model_teacher(
@@ -64,6 +67,8 @@ def model_teacher(
     prefixes: Sequence[Sequence[int]],
     device: torch.device | None = None,
     shared_prefix: bool = True,
+    longest: int | None = None,
+    init_kwargs: Mapping[str, Any] | None = None,
 ) -> Teacher:
     """Another model with the student's vocabulary.
 
@@ -74,50 +79,58 @@ def model_teacher(
         prefixes: As in `Teacher`.
         device: Where it is put; default: where the student is.
         shared_prefix: As in `Teacher`.
+        longest: As in `Teacher`.
+        init_kwargs: As in `load_other_teacher`; default: the student's dtype and attention.
 
     Raises:
         UserError: the model cannot be loaded, or its vocabulary is another.
     """
-    logits = student.get_output_embeddings().weight.shape[0]
-    model = load_other_teacher(name, tokenizer, dtype=student.dtype, logits=logits)
-    return _frozen(model.to(device or student.device), prefixes, shared_prefix)
+    attention = student.config.get_text_config()._attn_implementation
+    options = {
+        "dtype": student.dtype,
+        "attn_implementation": "sdpa" if attention == ROWS_ATTENTION else attention,
+    } | dict(init_kwargs or {})
+    model = load_other_teacher(name, tokenizer, device=device or student.device, **options)
+    sharing = {"prefixes": prefixes, "shared_prefix": shared_prefix, "longest": longest}
+    return _frozen(model, sharing, entries=student.get_output_embeddings().weight.shape[0])
 
 
 def load_other_teacher(
-    name: str, tokenizer: PreTrainedTokenizerBase, *, dtype: torch.dtype | str | None, logits: int
+    name: str, tokenizer: PreTrainedTokenizerBase, *, device: torch.device, **init_kwargs: Any
 ) -> PreTrainedModel:
-    """A model with the student's vocabulary.
+    """A model with the student's vocabulary; how far it is padded does not matter.
 
     Args:
         name: A hub name or a folder.
         tokenizer: The student's.
-        dtype: Of the weights.
-        logits: How many logits the student has.
+        device: Where it is put, unless `device_map` says so.
+        init_kwargs: Passed to `from_pretrained`.
 
     Raises:
         UserError: the model cannot be loaded, or its vocabulary is another.
     """
+    quantized = init_kwargs.get("quantization_config") is not None
+    if quantized:  # which cannot be moved afterwards
+        init_kwargs.setdefault("device_map", device)
     try:
-        theirs = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        theirs = AutoTokenizer.from_pretrained(name, revision=init_kwargs.get("revision"))
+        model = AutoModelForCausalLM.from_pretrained(name, **init_kwargs)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"teacher_model_name_or_path: cannot load {name!r} ({reason}).") from None
-    its_logits = model.get_output_embeddings().weight.shape[0]
-    if theirs.get_vocab() != tokenizer.get_vocab() or its_logits != logits:
+    if theirs.get_vocab() != tokenizer.get_vocab():
         raise UserError(
-            f"teacher_model_name_or_path: {name!r} has another vocabulary ({len(theirs)} tokens, "
-            f"{its_logits} logits) than the student {tokenizer.name_or_path!r} ({len(tokenizer)} tokens, "
-            f"{logits} logits), so their predictions cannot be compared. Choose a teacher of the student's "
-            "family."
+            f"teacher_model_name_or_path: {name!r} has another vocabulary ({len(theirs)} tokens) than the "
+            f"student {tokenizer.name_or_path!r} ({len(tokenizer)} tokens), so their predictions cannot be "
+            "compared. Choose a teacher of the student's family."
         )
-    return model
+    return model if "device_map" in init_kwargs else model.to(device)
 
 
-def _frozen(model: PreTrainedModel, prefixes: Sequence[Sequence[int]], shared_prefix: bool) -> Teacher:
+def _frozen(model: PreTrainedModel, sharing: dict[str, Any], *, entries: int | None = None) -> Teacher:
     broadcast_weights(model)
     model.requires_grad_(False).eval()
-    return Teacher(model, model.get_output_embeddings(), prefixes=prefixes, shared_prefix=shared_prefix)
+    return Teacher(model, check_head(model, entries=entries), **sharing)
 
 
 class MovingAverage(TrainerCallback):
@@ -130,7 +143,8 @@ class MovingAverage(TrainerCallback):
         """Begin with the student as it is."""
         self._decay = decay
         self._trained = {name: p for name, p in student.named_parameters() if p.requires_grad}
-        self._average = {name: p.detach().clone() for name, p in self._trained.items()}
+        # In float32: a share of 1 - decay of a small difference is less than bfloat16's rounding.
+        self._average = {name: p.detach().float().clone() for name, p in self._trained.items()}
         self.teacher: Teacher | None = None
 
     @contextmanager
@@ -138,7 +152,7 @@ class MovingAverage(TrainerCallback):
         """The student's weights are the average's in here; the step's autograd graph never notices."""
         current = {name: p.data for name, p in self._trained.items()}
         for name, parameter in self._trained.items():
-            parameter.data = self._average[name]
+            parameter.data = self._average[name].to(parameter.dtype)
         try:
             yield
         finally:
@@ -148,7 +162,7 @@ class MovingAverage(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move the average towards the student; save it with a checkpoint, and before it."""
         for name, parameter in self._trained.items():
-            self._average[name].lerp_(parameter.detach(), 1 - self._decay)
+            self._average[name].lerp_(parameter.detach().float(), 1 - self._decay)
         if self.teacher is not None:
             self.teacher.forget()
         if control.should_save and state.is_world_process_zero:

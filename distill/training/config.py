@@ -1,6 +1,7 @@
 """What a training run is told: data, model (TRL's `ModelConfig`) and training, in one flat YAML."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 from trl import SFTConfig
 
@@ -144,6 +145,9 @@ class DataArguments:
 class ICLDistillConfig(GenerationArguments, SFTConfig):
     """Configuration of `ICLDistillTrainer`: TRL's `SFTConfig` and the distillation's own keys."""
 
+    # transformers' way to let JSON text stand for a dictionary on the command line.
+    _VALID_DICT_FIELDS: ClassVar[list[str]] = [*SFTConfig._VALID_DICT_FIELDS, "teacher_model_init_kwargs"]
+
     objective: str = field(
         default="topk_mse", metadata={"help": f"Divergence from the teacher: {', '.join(OBJECTIVES)}."}
     )
@@ -164,6 +168,13 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
     )
     teacher_model_name_or_path: str | None = field(
         default=None, metadata={"help": "Of teacher: model; its vocabulary must be the student's."}
+    )
+    teacher_model_init_kwargs: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": "Of teacher: model: more of from_pretrained's, such as {revision: ..., device_map: auto, "
+            "quantization_config: {load_in_4bit: true}}; default: the student's dtype and attention."
+        },
     )
     teacher_targets: str | None = field(
         default=None,
@@ -208,6 +219,12 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
             self.teacher_model_name_or_path,
             f"it is given with teacher: model and only then, and teacher is {self.teacher!r}",
         )
+        _check(
+            not self.teacher_model_init_kwargs or self.teacher == "model",
+            "teacher_model_init_kwargs",
+            self.teacher_model_init_kwargs,
+            f"it is of teacher: model, and teacher is {self.teacher!r}",
+        )
         if self.teacher_targets:
             self._check_cached()
         _check(0 <= self.ema_decay <= 1, "ema_decay", self.ema_decay, "give a number from 0 to 1")
@@ -223,6 +240,14 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
                 name,
                 True,
                 "distillation rows are answers after prompts: leave it out",
+            )
+        idle = {each.name: each.default for each in fields(SFTConfig)}
+        for name in ("label_smoothing_factor", "loss_type", "pad_to_multiple_of"):
+            _check(
+                getattr(self, name) in (idle[name], None),
+                name,
+                getattr(self, name),
+                "SFT knows it and distillation does not: leave it out",
             )
         self.remove_unused_columns = False
         self.dataset_kwargs = {"skip_prepare_dataset": True}

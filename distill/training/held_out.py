@@ -18,7 +18,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from distill.encoding.collator import IGNORED, Batch, DistillCollator, predicting
 from distill.encoding.token_rows import Row
-from distill.model.output_head import Head, gathered, head_of, hidden_states
+from distill.model.output_head import Head, OutputHead, gathered, head_of, hidden_states
 from distill.teachers.base import Teacher
 from distill.training.token_log import FILE as TOKENS
 from distill.training.token_log import keep_tokens
@@ -94,7 +94,7 @@ class DivergenceMeter:
         """The token ids of the rows' answers, likewise."""
         return [row["completion_ids"] for row in self._rows]
 
-    def measure(self, model: nn.Module, head: nn.Module, accelerator: Any) -> Measurement:
+    def measure(self, model: nn.Module, head: OutputHead, accelerator: Any) -> Measurement:
         """Measure a student.
 
         Args:
@@ -127,7 +127,7 @@ class DivergenceMeter:
         kl_tokens = [row[:count] for row, count in zip(each.tolist(), counts, strict=True)]
         return Measurement(means, sums[:, 0].tolist(), counts, kl_tokens)
 
-    def _per_row(self, model: nn.Module, head: nn.Module, held_out: _HeldOut) -> list[torch.Tensor]:
+    def _per_row(self, model: nn.Module, head: OutputHead, held_out: _HeldOut) -> list[torch.Tensor]:
         """Of each row of a batch what is measured of its n answer tokens, and a 1, `[n, 7]`."""
         labels = held_out.batch["labels"]
         mask = predicting(labels)
@@ -224,7 +224,7 @@ class DivergenceCallback(TrainerCallback):
         self,
         trainer: _Trainer,
         meter: DivergenceMeter,
-        head: nn.Module,
+        head: OutputHead,
         output_dir: str,
         *,
         early_stop: int = 0,

@@ -55,6 +55,11 @@ def prepare(
     """
     if not model_args.model_name_or_path:
         raise UserError("model_name_or_path is missing: name a hub model, a folder, or 'demo'.")
+    if model_args.trust_remote_code or args.trust_remote_code:
+        raise UserError(
+            "trust_remote_code: code out of a model's repository is never run here. Leave it out; a model "
+            "that transformers knows needs none."
+        )
     with PartialState().local_main_process_first():
         model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
     tokenizer = load_tokenizer(model_args, args)

@@ -16,7 +16,8 @@ _IDENTITY = ("model", "revision", "seed", "world_size", "trainer", "data", "sett
 SHAPES_WEIGHTS = (
     # what is learned from whom
     "objective", "ce_weight", "distill_weight", "top_k", "beta", "temperature", "teacher",
-    "teacher_model_name_or_path", "teacher_targets", "ema_decay", "teacher_max_length", "max_length",
+    "teacher_model_name_or_path", "teacher_model_init_kwargs",
+    "teacher_targets", "ema_decay", "teacher_max_length", "max_length",
     "lmbda", "seq_kd", "max_new_tokens", "use_vllm", "loss_type", "completion_only_loss",
     # the model
     "dtype", "attn_implementation", "use_peft", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules",
@@ -32,9 +33,13 @@ SHAPES_WEIGHTS = (
 )  # fmt: skip
 """Settings that alter the weights: a resumed run must have those it began with.
 
-All others may change: how long it trains (`max_steps`, `num_train_epochs`), what it logs, saves, evaluates
-and uploads, and what alters speed and memory alone, such as `gradient_checkpointing` and `shared_prefix`.
+All others may change: how long it trains (`max_steps`, `num_train_epochs`), if no learning rate hangs on it,
+what it logs, saves, evaluates and uploads, and what alters speed and memory alone, such as
+`gradient_checkpointing` and `shared_prefix`.
 """
+
+_ENDLESS = ("constant", "constant_with_warmup", "inverse_sqrt", "reduce_lr_on_plateau")
+"""Schedules whose learning rate at a step is the same however many steps follow."""
 
 
 def describe(
@@ -84,7 +89,13 @@ def check_same_run(now: Mapping[str, Any], path: Path) -> None:
 
 
 def _shaping(settings: tuple[object, ...]) -> dict[str, Any]:
-    found = {name: getattr(part, name) for part in settings for name in SHAPES_WEIGHTS if hasattr(part, name)}
+    known = {name: getattr(part, name) for part in settings for name in vars(part)}
+    found = {name: known[name] for name in SHAPES_WEIGHTS if name in known}
+    schedule = str(getattr(known.get("lr_scheduler_type"), "value", known.get("lr_scheduler_type")))
+    if schedule not in _ENDLESS or 0 < known.get("warmup_steps", 0) < 1:  # a share of all steps
+        found["max_steps"] = known.get("max_steps", -1)
+        if found["max_steps"] <= 0:
+            found["num_train_epochs"] = known.get("num_train_epochs")
     # Enumerations and the like become what a JSON file gives back.
     return json.loads(json.dumps(found, default=str, sort_keys=True))
 

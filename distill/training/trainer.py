@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ from distill.encoding.collator import IGNORED, Batch, DistillCollator, assert_al
 from distill.encoding.prefixes import find_prefixes
 from distill.encoding.token_rows import Budgets
 from distill.model.demo_model import resolve_model
-from distill.model.forward import answer_states, line_config
+from distill.model.forward import answer_states, packs_rows
 from distill.model.output_head import check_head, head_of
-from distill.model.sharding import check_supported
+from distill.model.sharding import check_supported, check_trained_dtypes
 from distill.objectives.backends import objective_sums
 from distill.objectives.chunked import ObjectiveSums
 from distill.on_policy.batches import COUNTED, GENERATED, OnPolicy, generation_means
@@ -106,8 +106,10 @@ class ICLDistillTrainer(SFTTrainer):
         # SFTTrainer's own loss takes the count as well; without it the trainer would not count at all.
         self.model_accepts_loss_kwargs = True
         self.head = check_head(self.model)
-        self.line_config = line_config(self.model, self.head)
-        check_supported(args.teacher, bool(args.teacher_targets), self.head, self.is_fsdp_enabled)
+        longest = None if args.generates else _longest(train_dataset, "prompt_ids")
+        self.packed = packs_rows(self.model, self.head, longest=longest)
+        check_supported(args.teacher, bool(args.teacher_targets), self.head.module, self.is_fsdp_enabled)
+        check_trained_dtypes(self.model, deepspeed=self.is_deepspeed_enabled)
         self.objective = args.build_objective()
         self.average: MovingAverage | None = None
         self.teacher = self._build_teacher(train_dataset)
@@ -138,13 +140,21 @@ class ICLDistillTrainer(SFTTrainer):
         if self.args.teacher_targets:
             return CachedTeacher()
         options: dict[str, Any] = {"prefixes": [], "shared_prefix": self.args.shared_prefix}
+        options["longest"] = None if self.args.generates else _longest(rows, "teacher_prompt_ids")
         if self.args.shared_prefix:
             options["prefixes"] = find_prefixes(rows["teacher_prompt_ids"])
         if self.args.teacher == "self":
             return self_teacher(self.model, self.head, device=self.args.device, **options)
         if self.args.teacher == "model":
             name = resolve_model(self.args.teacher_model_name_or_path)
-            return model_teacher(name, self.model, self.processing_class, device=self.args.device, **options)
+            return model_teacher(
+                name,
+                self.model,
+                self.processing_class,
+                device=self.args.device,
+                init_kwargs=self.args.teacher_model_init_kwargs,
+                **options,
+            )
         average = MovingAverage(self.model, self.args.ema_decay)
         average.teacher = Teacher(self.model, self.head, active=average.active, **options)
         self.add_callback(average)
@@ -191,25 +201,35 @@ class ICLDistillTrainer(SFTTrainer):
         """The objective summed over the batch's answer tokens, divided by `num_items_in_batch`."""
         assert_aligned(inputs)
         labels = inputs["labels"]
-        hidden = answer_states(model, self.head, inputs, self.line_config)
         # A generated answer is not gold: there is no cross-entropy to learn from.
         objective = replace(self.objective, ce_weight=0.0) if GENERATED in inputs else self.objective
         with self.accelerator.autocast():
+            # Before the student, whose graph is kept: the teacher's memory is free again by then.
+            targets = self.teacher.targets(inputs) if objective.distill_weight else None
+        routed = {"output_router_logits": True} if self.aux_loss_enabled else {}
+        states = answer_states(model, self.head, inputs, packed=self.packed, **routed)
+        with self.accelerator.autocast():
             sums = objective_sums(
-                hidden,
+                states.hidden,
                 head_of(self.head),
                 labels[labels != IGNORED],
-                self.teacher.targets(inputs),
+                targets,
                 objective,
                 kernel=self.args.loss_kernel,
                 chunk_tokens=self.args.loss_chunk_tokens,
             )
-        self._count(sums, inputs)
-        if num_items_in_batch is None:
-            return sums.loss / sums.tokens
-        loss = sums.loss / num_items_in_batch
-        # The count is over all processes, while DDP averages their gradients.
-        return loss * self.accelerator.num_processes if self.args.average_tokens_across_devices else loss
+        self._count(sums, states.aux_loss, inputs)
+        loss = sums.loss / (sums.tokens if num_items_in_batch is None else num_items_in_batch)
+        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+            # The count is over all processes, while DDP averages their gradients.
+            loss = loss * (self.accelerator.num_processes // self.get_tp_size())
+        if states.aux_loss is None and self.aux_loss_enabled:
+            _say_no_aux_loss(self.model.config.model_type)
+        if states.aux_loss is not None:
+            # As in SFT: a mean of each micro-batch, averaged where the loss answers for the accumulation.
+            steps = 1 if num_items_in_batch is None else self.current_gradient_accumulation_steps
+            loss = loss + self.router_aux_loss_coef * states.aux_loss / steps
+        return loss
 
     def prediction_step(
         self,
@@ -230,7 +250,7 @@ class ICLDistillTrainer(SFTTrainer):
         logs |= {f"{prefix}{name}": value for name, value in self._means(mode).items()}
         super().log(logs, start_time)
 
-    def _count(self, sums: ObjectiveSums, inputs: Batch) -> None:
+    def _count(self, sums: ObjectiveSums, aux_loss: torch.Tensor | None, inputs: Batch) -> None:
         gold = float(GENERATED not in inputs)
         counted = {
             "ce": sums.ce * gold,
@@ -240,6 +260,8 @@ class ICLDistillTrainer(SFTTrainer):
             "answer_tokens": sums.tokens,
             "student_tokens": inputs["attention_mask"].sum(),
         }
+        if aux_loss is not None:
+            counted |= {"aux_loss": aux_loss, "batches": torch.ones_like(aux_loss)}
         self._add("train" if self.model.training else "eval", counted)
 
     def _add(self, mode: str, counted: dict[str, torch.Tensor]) -> None:
@@ -255,7 +277,10 @@ class ICLDistillTrainer(SFTTrainer):
         summed = self.accelerator.reduce(torch.stack(list(totals.values())), "sum").tolist()
         values = defaultdict(float, zip(totals, summed, strict=True))
         self._sums[mode] = {}
-        means = {name: values[name] / values["answer_tokens"] for name in ("divergence", "top1_agreement")}
+        compared = ("divergence", "top1_agreement") if self.objective.distill_weight else ()
+        means = {name: values[name] / values["answer_tokens"] for name in compared}
+        if values["batches"]:
+            means["aux_loss"] = values["aux_loss"] / values["batches"]
         if values["gold_tokens"]:
             means["ce"] = values["ce"] / values["gold_tokens"]
         if mode == "train":
@@ -264,6 +289,17 @@ class ICLDistillTrainer(SFTTrainer):
             if self.on_policy is not None:
                 means |= generation_means(values)
         return means
+
+
+@cache
+def _say_no_aux_loss(kind: str) -> None:
+    logger.warning("%s tells its router's logits but no auxiliary loss: it is trained without", kind)
+
+
+def _longest(rows: Dataset, prompts: str) -> int:
+    """Tokens of the longest row with these prompts."""
+    pairs = zip(rows[prompts], rows["completion_ids"], strict=True)
+    return max(len(prompt) + len(answer) for prompt, answer in pairs)
 
 
 def _named(eval_dataset: Dataset | Mapping[str, Dataset] | None) -> dict[str, Dataset]:

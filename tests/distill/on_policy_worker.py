@@ -12,7 +12,7 @@ from torch.distributed.fsdp import fully_shard
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from distill.encoding.collator import DistillCollator, predicting
-from distill.model.output_head import hidden_states
+from distill.model.output_head import OutputHead, hidden_states
 from distill.model.sampling import sample, sampling_config, seeded
 from distill.training.config import ICLDistillConfig
 from distill.training.trainer import ICLDistillTrainer
@@ -43,7 +43,7 @@ def write_sharded(folder, rows, lora):
     assert max(map(len, answers[0])) == 6 + 9 * rank  # one process has to wait for the other
     batch = DistillCollator(0)(rows[rank::2])
     hidden_states(
-        sharded, sharded.get_output_embeddings(), predicting(batch["labels"]), input_ids=batch["input_ids"]
+        sharded, OutputHead.of(sharded), predicting(batch["labels"]), input_ids=batch["input_ids"]
     ).sum().backward()
     print(f"sharded {'lora' if lora else 'full'}: as one process", flush=True)
 

@@ -34,7 +34,7 @@ def problem(dtype, device):
 def run(kernel, objective, dtype, device):
     hidden, head, labels, teacher = problem(dtype, device)
     sums = objective_sums(hidden, head, labels, teacher, objective, kernel=kernel, chunk_tokens=7)
-    grads = torch.autograd.grad(sums.loss / 5, [hidden, *head])
+    grads = torch.autograd.grad(sums.loss / 5, [hidden, *head[:2]])
     logged = [sums.ce, sums.divergence, sums.agreement, sums.tokens]
     assert not any(value.requires_grad for value in logged)
     return [value.double() for value in (sums.loss.detach(), *logged, *grads)]

@@ -6,7 +6,7 @@ from transformers import LlamaForCausalLM
 
 from distill.encoding.collator import DistillCollator
 from distill.model import packed_attention as lines
-from distill.model.forward import answer_states, line_config
+from distill.model.forward import answer_states, packs_rows
 from distill.model.output_head import check_head
 from distill.training.config import DataArguments
 from distill.training.data import load_training_data
@@ -38,11 +38,10 @@ def gradients(model, states):
 
 def test_states_and_gradients_are_those_of_padded_rows(model, batch):
     head = check_head(model)
-    padded = answer_states(model, head, batch)
+    padded = answer_states(model, head, batch).hidden
     expected = gradients(model, padded)
-    config = line_config(model, head)
-    assert config is model.config
-    laid_out = answer_states(model, head, batch, config)
+    assert packs_rows(model, head)
+    laid_out = answer_states(model, head, batch, packed=True).hidden
     torch.testing.assert_close(laid_out, padded, rtol=1e-4, atol=1e-4)
     found = gradients(model, laid_out)
     assert set(found) == set(expected)
@@ -53,22 +52,22 @@ def test_states_and_gradients_are_those_of_padded_rows(model, batch):
 def test_no_padding_is_run(make_model, batch, monkeypatch):
     model = make_model()
     head = check_head(model)
-    config = line_config(model, head)
+    assert packs_rows(model, head)
     seen = []
     model.model.layers[0].register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[:2]))
-    answer_states(model, head, batch, config)
+    answer_states(model, head, batch, packed=True)
     tokens = int(batch["attention_mask"].sum())
     assert seen == [(1, tokens)]
     assert tokens < batch["input_ids"].numel()
     monkeypatch.setattr("distill.model.forward.LINE_TOKENS", tokens - 1)
-    answer_states(model, head, batch, config)
+    answer_states(model, head, batch, packed=True)
     assert seen[1:] == [tuple(batch["input_ids"].shape)]
 
 
 def test_attention_is_computed_row_by_row(make_model, batch, monkeypatch):
     model = make_model()
     head = check_head(model)
-    config = line_config(model, head)
+    assert packs_rows(model, head)
     asked = []
 
     def attend(query, key, value, **options):
@@ -77,7 +76,7 @@ def test_attention_is_computed_row_by_row(make_model, batch, monkeypatch):
 
     original = lines.scaled_dot_product_attention
     monkeypatch.setattr(lines, "scaled_dot_product_attention", attend)
-    answer_states(model, head, batch, config)
+    answer_states(model, head, batch, packed=True)
     lengths = batch["attention_mask"].sum(1).tolist()
     assert asked == [(length, length, True) for length in lengths] * 2
 
@@ -90,13 +89,13 @@ def test_a_model_that_cannot_tell_rows_apart_keeps_its_padding(make_model):
             return super().forward(*args, **kwargs)
 
     model = Forgetful(make_model().config)
-    assert line_config(model, check_head(model)) is None
+    assert not packs_rows(model, check_head(model))
 
 
 def test_other_attention_keeps_its_padding(make_model):
     model = make_model()
     model.set_attn_implementation("eager")
-    assert line_config(model, check_head(model)) is None
+    assert not packs_rows(model, check_head(model))
     assert model.config._attn_implementation == "eager"
 
 

@@ -54,13 +54,24 @@ def test_what_shapes_the_weights_must_stay(run, tmp_path, changes, message):
     assert str(caught.value).count("and this one has") == 1
 
 
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_the_number_of_steps_shapes_a_falling_learning_rate(run, tmp_path, schedule):
+    (tmp_path / FILE).write_text(json.dumps(run(lr_scheduler_type=schedule, max_steps=600)))
+    with pytest.raises(UserError, match="max_steps 600, and this one has 1000"):
+        check_same_run(run(lr_scheduler_type=schedule, max_steps=1000), tmp_path / FILE)
+    check_same_run(run(lr_scheduler_type=schedule, max_steps=600, num_train_epochs=7), tmp_path / FILE)
+    with pytest.raises(UserError, match=r"num_train_epochs 3\.0, and this one has 7"):
+        (tmp_path / FILE).write_text(json.dumps(run(lr_scheduler_type=schedule)))
+        check_same_run(run(lr_scheduler_type=schedule, num_train_epochs=7), tmp_path / FILE)
+
+
 def test_what_does_not_may_change(run, tmp_path):
-    check_same_run(run(), tmp_path / FILE)
+    (tmp_path / FILE).write_text(json.dumps(run(lr_scheduler_type="constant")))
     changed = run(
-        max_steps=500, num_train_epochs=9, logging_steps=1, save_steps=7, save_total_limit=2,
-        report_to="tensorboard", output_dir=str(tmp_path / "elsewhere"), gradient_checkpointing=False,
-        shared_prefix=False, loss_chunk_tokens=64, per_device_eval_batch_size=2, push_to_hub=True,
-        dataloader_num_workers=2,
+        lr_scheduler_type="constant", max_steps=500, num_train_epochs=9, logging_steps=1, save_steps=7,
+        save_total_limit=2, report_to="tensorboard", output_dir=str(tmp_path / "elsewhere"),
+        gradient_checkpointing=False, shared_prefix=False, loss_chunk_tokens=64,
+        per_device_eval_batch_size=2, push_to_hub=True, dataloader_num_workers=2,
     )  # fmt: skip
     check_same_run(changed, tmp_path / FILE)
     check_same_run(run(), tmp_path / "elsewhere" / FILE)

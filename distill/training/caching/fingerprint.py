@@ -23,7 +23,8 @@ def target_fingerprint(run: Run) -> dict[str, Any]:
     args, data_args, record = run.args, run.data_args, run.data.record
     own = args.teacher == "self"
     name = str(run.model_args.model_name_or_path if own else args.teacher_model_name_or_path)
-    revision = run.model_args.model_revision if own else None
+    given = dict(args.teacher_model_init_kwargs or {})
+    revision = run.model_args.model_revision if own else given.pop("revision", None)
     template = run.tokenizer.chat_template
     return {
         "model": name,
@@ -38,7 +39,7 @@ def target_fingerprint(run: Run) -> dict[str, Any]:
         "context": _beside(record["context"]),
         "top_k": args.top_k,
         "dtype": _dtype(run),
-    }
+    } | ({"teacher_model_init_kwargs": digest(given)} if given else {})
 
 
 def _beside(context: Mapping[str, Any]) -> dict[str, str | None]:

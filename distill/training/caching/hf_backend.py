@@ -1,6 +1,7 @@
 """Targets from the live teacher of `distill.teachers.base`, run by transformers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
@@ -31,7 +32,10 @@ class HfBackend:
         model = _own_base(run) if args.teacher == "self" else _other(run)
         model.requires_grad_(False).eval()
         self._teacher = Teacher(
-            model, check_head(model), prefixes=prefixes_of(run.data.train), shared_prefix=args.shared_prefix
+            model,
+            check_head(model, entries=_student_entries(run)),
+            prefixes=prefixes_of(run.data.train),
+            shared_prefix=args.shared_prefix,
         )
         self._collator = DistillCollator.of(run.tokenizer)
         self._top_k = args.top_k
@@ -97,12 +101,15 @@ def _own_base(run: Run) -> PreTrainedModel:
 
 
 def _other(run: Run) -> PreTrainedModel:
-    student = AutoConfig.from_pretrained(
-        str(run.model_args.model_name_or_path), revision=run.model_args.model_revision
-    )
+    options: dict[str, Any] = {"dtype": run.model_args.dtype} | dict(run.args.teacher_model_init_kwargs or {})
     return load_other_teacher(
         resolve_model(run.args.teacher_model_name_or_path),
         run.tokenizer,
-        dtype=run.model_args.dtype,
-        logits=student.get_text_config().vocab_size,
-    ).to(run.args.device)
+        device=run.args.device,
+        **options,
+    )
+
+
+def _student_entries(run: Run) -> int:
+    name, revision = str(run.model_args.model_name_or_path), run.model_args.model_revision
+    return int(AutoConfig.from_pretrained(name, revision=revision).get_text_config().vocab_size)
