@@ -13,7 +13,8 @@ from distill.pipeline.config import IRRELEVANT, BenchmarkRun, RunConfig
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_yaml_mapping
-from lm_eval_tasks.prompting.demonstrations import CONTROLS, MODES
+from lm_eval_tasks.prompting.demonstrations import CONTROLS, DEFAULT_SEED, MODES
+from lm_eval_tasks.sources.task_folder import is_task_file
 
 _READ = (
     "demonstrations", "demonstration_seed", "system_instruction", "document", "privileged",
@@ -48,12 +49,19 @@ class View:
         """
         return {name: value for name, value in self.read.items() if not _is_control(name, value)}
 
-    def differences(self, measured: "View") -> Iterator[tuple[str, Any, Any]]:
-        """Name, value here and value there of what differs, but for the number and for a causal control."""
-        here, there = self.asked(), measured.asked()
+    def differences(self, measured: "View", usual: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+        """Name, value here and value there of what differs, but for the number and for a causal control.
+
+        Args:
+            measured: The other view.
+            usual: What holds where nothing is said.
+        """
+        here, there = usual | self.asked(), usual | measured.asked()
         for name in _READ:
-            control = name == "demonstrations" and (self.of or name not in here)
-            if not control and _plain(here.get(name)) != _plain(there.get(name)):
+            control = self.of or _is_control(name, self.read.get(name))
+            if not (control and name == "demonstrations") and _plain(here.get(name)) != _plain(
+                there.get(name)
+            ):
                 yield name, here.get(name), there.get(name)
 
 
@@ -114,20 +122,27 @@ def check_view(config: RunConfig, benchmark: str, condition: str, folder: Path, 
     """
     measured = view_of(config, benchmark, folder)
     taught = view_of(config, benchmark, folder, condition)
-    for name, here, there in taught.differences(measured):
+    run = config.benchmarks[benchmark]
+    usual = {"demonstrations": _own_way(str(run.task), folder), "demonstration_seed": DEFAULT_SEED}
+    for name, here, there in taught.differences(measured, usual):
         raise UserError(
             f"{path}: condition {condition!r} has {name} {_shown(here)}, and gap and scores of {benchmark} "
-            f"are measured with {_shown(there)}. Write it into {config.benchmarks[benchmark].config} or "
+            f"are measured with {_shown(there)}. Write it into {run.config} or "
             "under `training` of the run, so that all stages read it, or give the condition a run file of "
             "its own."
         )
-    distils, shots = config.conditions[condition].config is not None, config.benchmarks[benchmark].num_fewshot
+    distils, shots = config.conditions[condition].config is not None, run.num_fewshot
     if distils and taught.num_fewshot not in shots:
         raise UserError(
             f"{path}: benchmarks.{benchmark}.num_fewshot is {list(shots)}, and the teacher of condition "
             f"{condition!r} reads {taught.num_fewshot} demonstrations, so its gap is not among those that "
             f"are measured. Add {taught.num_fewshot} there, or let the training's num_fewshot be one of them."
         )
+
+
+def _own_way(task: str, folder: Path) -> str:
+    """How demonstrations are chosen where nobody says it: of rows of one's own, in their order."""
+    return "listed" if task.endswith(".jsonl") or is_task_file(folder / task) else "fixed"
 
 
 def _of_the_run_file(run: BenchmarkRun, folder: Path) -> dict[str, Any]:

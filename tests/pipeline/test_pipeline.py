@@ -180,7 +180,7 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path, capsys):
 def test_what_is_not_installed_is_named_before_the_first_stage(tmp_path, capsys):
     file = CONFIGS / "paper" / "gsm8k_qwen8b.yaml"
     assert main(["run", str(file), "--output_dir", str(tmp_path / "out")]) == 2
-    assert "backend: vllm needs vllm, which is not installed" in capsys.readouterr().err
+    assert "vllm is not installed. Run: pip install" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
