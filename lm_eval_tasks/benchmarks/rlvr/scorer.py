@@ -1,7 +1,7 @@
 """RLVR-IFeval: reward 1 where the constraint function of the ground truth holds, else 0.
 
-The functions are those of Tulu 3's open-instruct (https://arxiv.org/abs/2411.15124), not Google's: see
-`rlvr_functions`.
+The functions are those on the main branch of open-instruct (https://github.com/allenai/open-instruct),
+neither Google's nor quite those that Tulu 3 was trained with: see `lm_eval_tasks.benchmarks.rlvr.functions`.
 """
 
 import inspect
