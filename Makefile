@@ -13,7 +13,7 @@ DEMO_ARGS ?=
 demo: export OMP_WAIT_POLICY = PASSIVE
 demo: $(INSTALLED)
 	$(BIN)/icl-distill bake --model demo --eval configs/orders/eval.jsonl --inputs configs/orders/inputs.jsonl \
-	  --demonstrations configs/orders/demonstrations.jsonl --metric json_match --by phrasing --batch_size 120 --max_steps 24 \
+	  --demonstrations configs/orders/demonstrations.jsonl --metric json_match --by phrasing --batch_size 120 --max_steps 16 \
 	  --output runs/demo/orders $(BAKE_ARGS)
 	$(BIN)/icl-distill run configs/demo.yaml $(DEMO_ARGS)
 

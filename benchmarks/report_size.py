@@ -80,7 +80,7 @@ def row(rng: random.Random, benchmark: str, number: int, words: int) -> dict[str
         "response_tokens": len(text) // 4,
         "truncated": rng.random() < 0.03,
     }
-    found |= dict.fromkeys(("empty", "unclosed_think", "looping", "scorer_error"), False)
+    found |= dict.fromkeys(("response_empty", "unclosed_think", "response_looping", "scorer_error"), False)
     if benchmark == "gsm8k":
         return found | {"strict_acc": right, "flexible_acc": right, "no_answer": False}
     levels = {f"inst_level_{level}_acc": [right, True] for level in ("strict", "loose")}

@@ -167,7 +167,7 @@ def scores(folder: Path) -> Checks:
             found.append(
                 (holds, f"{label} {name} {metric['rate']:.2%} ({metric['correct']}/{metric['total']})")
             )
-        found += [doubtful(folder, entry, name, label) for name in ("truncated", "looping")]
+        found += [doubtful(folder, entry, name, label) for name in ("truncated", "response_looping")]
     measured = {(entry["condition"], entry["num_fewshot"] > 0) for entry in entries}
     wanted = {("base", False), ("base", True), *((condition, False) for condition in CONDITIONS)}
     return [*found, (wanted <= measured, "0-shot, k-shot, SFT and distilled are all measured")]

@@ -86,7 +86,7 @@ def test_ifeval_by_prompt_and_by_key(tmp_path, prompts):
         "prompt_level_loose_acc": "3/4",
         "inst_level_loose_acc": "5/6",
     }
-    assert result["mean_of_four"]["value"] == pytest.approx((2 / 4 + 4 / 6 + 3 / 4 + 5 / 6) / 4)
+    assert result["strict_acc_mean"] == pytest.approx((2 / 4 + 4 / 6) / 2)
     assert result["per_instruction_type"]["startend:quotation"]["strict"]["count"] == "1/2"
     assert result["metrics"]["inst_level_strict_acc"]["clusters"] == 2
     assert result["data"]["prompts"] == 2
@@ -223,6 +223,23 @@ def test_malformed_rows_of_the_other_tasks(tmp_path, task, row):
     assert verdicts(tmp_path)[0]["error"]
 
 
+def test_rlvr_follows_the_revision_that_is_named(tmp_path):
+    row = {"response": "none", "ground_truth": {"func_name": "validate_placeholders", "N": 1}}
+    for more, revision, count in (((), "main", "0/1"), (("--revision", "tulu3"), "tulu3", "1/1")):
+        done = score(tmp_path, "--task", "rlvr", *more, rows=[row])
+        assert done.returncode == 0, done.stderr
+        assert (output(tmp_path)["revision"], output(tmp_path)["metrics"]["reward"]["count"]) == (
+            revision,
+            count,
+        )
+    for words, remedy in (
+        (("--task", "rlvr", "--revision", "2024"), "choose from main, tulu3"),
+        (("--task", "math", "--revision", "main"), "math has none; leave it out"),
+    ):
+        done = score(tmp_path, *words, rows=[row])
+        assert done.returncode == 2 and remedy in done.stderr
+
+
 def test_samples_of_lm_eval(tmp_path):
     doc = {"id": "0", "question": "q", "target": "18"}
     sample = {"doc_id": 0, "doc": doc, "target": "18", "arguments": {"gen_args_0": {"arg_0": "q <think>\n"}}}
@@ -235,7 +252,7 @@ def test_samples_of_lm_eval(tmp_path):
     assert done.returncode == 0, done.stderr
     assert [(v["row"], v["strict"]) for v in verdicts(tmp_path)] == [(0, False), (1, True), (1, False)]
     result = output(tmp_path)
-    assert result["diagnostics"]["unclosed_think_rate"] == pytest.approx(1 / 3)
+    assert result["diagnostics"]["unclosed_think"] == pytest.approx(1 / 3)
     assert result["metrics"]["strict_acc"]["clusters"] == 2
 
 

@@ -26,6 +26,7 @@ from distill.training.config_files import parse_run
 from distill.training.launch import SETTINGS_FILE, run_or_exit
 from lm_eval_tasks.benchmarks.rlvr.data import RlvrData, RlvrRow, load_rlvr
 from lm_eval_tasks.benchmarks.rlvr.prompts import build_prompt
+from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION, check_revision
 from lm_eval_tasks.benchmarks.rlvr.rewards import build_reward, check_mode
 from lm_eval_tasks.episodes import same_question
 from lm_eval_tasks.errors import UserError
@@ -49,10 +50,14 @@ class RlvrArguments:
         metadata={"help": "Ask for <think>...</think>, judge what follows, reward its form by 0.2."},
     )
     reward_mode: str = field(default="all", metadata={"help": "all or fraction of a row's constraints."})
+    reward_revision: str = field(
+        default=DEFAULT_REVISION, metadata={"help": "Whose constraint functions judge: main or tulu3."}
+    )
 
     def __post_init__(self) -> None:
         """Check what the loader does not."""
         check_mode(self.reward_mode)
+        check_revision(self.reward_revision)
 
 
 def main() -> None:
@@ -74,7 +79,9 @@ def main() -> None:
     }
     trainer = GRPOTrainer(
         model=model,
-        reward_funcs=build_reward(reasoning=rlvr.reasoning, mode=rlvr.reward_mode),
+        reward_funcs=build_reward(
+            reasoning=rlvr.reasoning, mode=rlvr.reward_mode, revision=rlvr.reward_revision
+        ),
         args=args,
         train_dataset=to_dataset(train, reasoning=rlvr.reasoning),
         eval_dataset=to_dataset(data.evaluation, reasoning=rlvr.reasoning),

@@ -82,14 +82,16 @@ def training_keys(words: list[str]) -> dict[str, Any]:
         UserError: a word is no option, or a value is no YAML.
     """
     keys: dict[str, list[str]] = {}
+    name = None
     for word in words:
         if word.startswith("--"):
             name, _, value = word[2:].partition("=")
-            keys[name.replace("-", "_")] = [value] if value else []
-        elif not keys:
+            name = name.replace("-", "_")
+            keys[name] = [value] if value else []  # given again, the last one counts, as with other options
+        elif name is None:
             raise UserError(f"unrecognized argument {word!r}; see --help.")
         else:
-            keys[list(keys)[-1]].append(word)
+            keys[name].append(word)
     read = {name: [_read(name, value) for value in values] for name, values in keys.items()}
     return {name: values[0] if len(values) == 1 else (values or True) for name, values in read.items()}
 

@@ -1,4 +1,4 @@
-"""`icl-distill leaderboard`: result files of lm_eval merged into one."""
+"""`icl-distill leaderboard`: results, of ours and of lm_eval, merged into one."""
 
 import argparse
 import sys
@@ -12,8 +12,13 @@ from lm_eval_tasks.files import write_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("results", nargs="+", type=Path, help="results_*.json files of lm_eval, or folders")
+    parser.add_argument(
+        "results", nargs="+", type=Path, help="results files of lm_eval, gap, eval or bake, or folders"
+    )
     parser.add_argument("--output", required=True, type=Path, help="the leaderboard, JSON")
+    parser.add_argument(
+        "--lm_eval", type=Path, metavar="FOLDER", help="write every result there, in the files of lm_eval"
+    )
     parser.add_argument(
         "--model_card", type=Path, help="write the model-index block into this card (README.md)"
     )
@@ -22,19 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Merge, write, and say what is in it."""
     require("report", only=["numpy", "scipy"])
+    from distill.evaluation.lm_eval_writing import write_lm_eval
+    from distill.evaluation.result import read_file
     from distill.report.leaderboard import leaderboard, result_files
-    from distill.report.lm_eval_paired import label
-    from distill.report.model_index import model_index, write_card
+    from distill.report.leaderboard_pairs import label
 
-    board = leaderboard(result_files(args.results))
+    files = result_files(args.results)
+    board = leaderboard(files)
     if args.model_card and len(board["models"]) != 1:
         names = ", ".join(map(label, board["models"]))
         raise UserError(f"--model_card is of one model, and the results are of several: {names}.")
-    for entry in board["models"]:
-        entry["model_index"] = model_index(entry)
+    for result in (result for file in files if args.lm_eval for result in read_file(file)):
+        write_lm_eval(result, args.lm_eval)
     write_json(args.output, board)
     if args.model_card:
-        write_card(board["models"][0], args.model_card)
+        _write_card(board["models"][0], args.model_card)
     for entry in board["models"]:
         print(f"{label(entry)}: {len(entry['tasks'])} task results")
     for line in board["comparisons"]:
@@ -42,6 +49,16 @@ def run(args: argparse.Namespace) -> int:
     for warning in board["warnings"]:
         print(f"icl-distill leaderboard: warning: {warning}", file=sys.stderr)
     return 0
+
+
+def _write_card(entry: dict[str, Any], file: Path) -> None:
+    from huggingface_hub import ModelCardData
+    from huggingface_hub.repocard_data import model_index_to_eval_results
+
+    from distill.report.card_file import update_card
+
+    name, results = model_index_to_eval_results(entry["model_index"])
+    update_card(file, title=name, part=None, results=results, defaults=ModelCardData(model_name=name))
 
 
 def _compared(line: dict[str, Any]) -> str:

@@ -6,10 +6,8 @@ Formats of its files: lm_eval_tasks/scorefile/README.md.
 import argparse
 import contextlib
 import json
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -19,8 +17,9 @@ from tqdm import tqdm
 from lm_eval_tasks import __version__
 from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS, Benchmark, RewardSet
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.files import write_json
+from lm_eval_tasks.files import whole_file, write_json
 from lm_eval_tasks.scorefile.chunks import Job, Line, Scored, score_lines
+from lm_eval_tasks.scorefile.judging import Judge
 from lm_eval_tasks.scorefile.records import parse_line
 from lm_eval_tasks.scorefile.totals import Totals
 
@@ -39,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the prompts, where rows do not say what they answer; default: in ICL_DATA_DIR",
     )
+    parser.add_argument(
+        "--revision", help="whose functions judge, where a reward set has several; default: the first"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the scores, as JSON")
     parser.add_argument("--verdicts", type=Path, help="one JSON line per response")
     parser.add_argument("--workers", type=int, default=1, help="processes; results do not depend on it")
@@ -53,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--workers must be at least 1, not {args.workers}.")
     if not args.responses.is_file():
         raise UserError(f"--responses: {args.responses} does not exist.")
-    job = Job(partial(_SCORED[args.task].make_judge, args.data), _first_filter(args.responses))
+    job = Job(_judge_maker(args), _first_filter(args.responses))
     judge = job.make_judge()
     totals = Totals(judge)
-    with _verdict_file(args.verdicts) as verdicts:
+    with whole_file(args.verdicts) if args.verdicts else contextlib.nullcontext() as verdicts:
         rows, malformed = _score_file(args, job, totals, verdicts)
     if rows == 0:
         raise UserError(f"--responses: {args.responses} holds no rows.")
@@ -69,8 +71,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _judge_maker(args: argparse.Namespace) -> Callable[[], Judge]:
+    make: Callable[..., Judge] = _SCORED[args.task].make_judge
+    if args.revision is None:
+        return partial(make, args.data)
+    known = REWARD_SETS[args.task].revisions if args.task in REWARD_SETS else ()
+    if args.revision not in known:
+        remedy = f"choose from {', '.join(known)}" if known else f"{args.task} has none; leave it out"
+        raise UserError(f"--revision is {args.revision!r}; {remedy}.")
+    return partial(make, args.data, revision=args.revision)
+
+
 def _score_file(
-    args: argparse.Namespace, job: Job, totals: Totals, verdicts: IO[str] | None
+    args: argparse.Namespace, job: Job, totals: Totals, verdicts: IO[bytes] | None
 ) -> tuple[int, list[str]]:
     """Add every line to the totals and write its verdicts; the number of rows and the errors."""
     rows, malformed = 0, []
@@ -89,10 +102,10 @@ def _score_file(
     return rows, malformed
 
 
-def _verdict_lines(scored: Scored) -> Iterator[str]:
+def _verdict_lines(scored: Scored) -> Iterator[bytes]:
     for judged in scored.judged:
         # ASCII alone: an answer may hold half of a surrogate pair, which no encoding of the file could.
-        yield json.dumps({"row": scored.row, **judged.verdict}) + "\n"
+        yield (json.dumps({"row": scored.row, **judged.verdict}) + "\n").encode()
 
 
 def _lines(path: Path) -> Iterator[Line]:
@@ -112,24 +125,6 @@ def _first_filter(path: Path) -> str | None:
             name = parse_line(line.text).get("filter")
             return name if isinstance(name, str) else None
     return None
-
-
-@contextlib.contextmanager
-def _verdict_file(path: Path | None) -> Iterator[IO[str] | None]:
-    """A file that appears under its name when all is written; None where none is wanted."""
-    if path is None:
-        yield None
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yield file
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _result(
@@ -162,8 +157,8 @@ def _print_summary(result: dict[str, Any], warning: str | None) -> None:
             continue
         low, high = metric["wilson_95"]
         print(f"{name:26}{metric['value']:8.2%}  ({metric['count']}; 95% {low:.2%} to {high:.2%})")
-    if "mean_of_four" in result:
-        print(f"{'mean of the four':26}{result['mean_of_four']['value']:8.2%}")
+    if (mean := result.get("strict_acc_mean")) is not None:
+        print(f"{'strict_acc_mean':26}{mean:8.2%}")
     if result["malformed"]["count"]:
         print(f"malformed rows, counted as failures: {result['malformed']['count']}", file=sys.stderr)
     if warning:

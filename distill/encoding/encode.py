@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from lm_eval_tasks.episodes import QUESTION, Prompt
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.prompting.chat_template import explained
 from lm_eval_tasks.prompting.plain_text import plain_answer, to_plain_text
 
 Tools = Sequence[Mapping[str, Any]] | None
@@ -95,21 +96,26 @@ def render_prompt(
     tools: Tools = None,
     label: str = QUESTION,
 ) -> str:
-    """The text that `encode_prompt` tokenises."""
+    """The text that `encode_prompt` tokenises.
+
+    Raises:
+        UserError: the chat template refuses the messages.
+    """
     if isinstance(prompt, str):
         return prompt
     messages = [dict(message) for message in prompt]
     if tokenizer.chat_template is None:
         return to_plain_text(messages, label=label)
     goes_on = messages[-1]["role"] == "assistant"
-    return tokenizer.apply_chat_template(
-        messages,
-        tokenize=False,
-        add_generation_prompt=not goes_on,
-        continue_final_message=goes_on,
-        enable_thinking=enable_thinking,
-        tools=list(tools) if tools else None,
-    )
+    with explained(messages):
+        return tokenizer.apply_chat_template(
+            messages,
+            tokenize=False,
+            add_generation_prompt=not goes_on,
+            continue_final_message=goes_on,
+            enable_thinking=enable_thinking,
+            tools=list(tools) if tools else None,
+        )
 
 
 def render_answer(
@@ -129,13 +135,15 @@ def render_answer(
 
     def turn(answer: str) -> str:
         """What the template writes after the prompt where the assistant says `answer`."""
-        whole = tokenizer.apply_chat_template(
-            _answered(prompt, answer),
-            tokenize=False,
-            add_generation_prompt=False,
-            enable_thinking=enable_thinking,
-            tools=list(tools) if tools else None,
-        )
+        messages = _answered(prompt, answer)
+        with explained(messages):
+            whole = tokenizer.apply_chat_template(
+                messages,
+                tokenize=False,
+                add_generation_prompt=False,
+                enable_thinking=enable_thinking,
+                tools=list(tools) if tools else None,
+            )
         if not whole.startswith(before):
             raise _other_prompt(tokenizer, before, enable_thinking)
         return whole[len(before) :]

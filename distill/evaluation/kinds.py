@@ -22,8 +22,17 @@ def kind_in(folder: Path) -> str | None:
     Raises:
         UserError: its `provenance.json` is not readable as JSON.
     """
+    return kind_by(provenance_in(folder))
+
+
+def provenance_in(folder: Path) -> dict[str, Any]:
+    """What a training's folder says of it; empty where it says nothing.
+
+    Raises:
+        UserError: its `provenance.json` is not readable as JSON.
+    """
     path = folder / "provenance.json"
     try:
-        return kind_by(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
-    except ValueError as error:
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    except (TypeError, ValueError) as error:
         raise UserError(f"{path} is not readable as JSON ({error}). Remove it, or train again.") from None

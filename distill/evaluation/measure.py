@@ -12,7 +12,6 @@ import numpy as np
 from lm_eval.evaluator import simple_evaluate
 
 from distill.evaluation.response_length import Reply, answer_limit
-from distill.evaluation.scores import DIAGNOSTICS
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.summary import Row, diagnose, summarise
 from distill.model.fingerprints import digest, digest_all, versions
@@ -24,6 +23,7 @@ from lm_eval_tasks.harness.measured import HarnessTask, Scored, harness_task
 from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.reading import bad_rows_record
+from lm_eval_tasks.scoring.names import PARTS, flagged
 from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.json_lines import JsonLinesSource
 
@@ -148,7 +148,7 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
         _row(lm, asked, scored, episode, by_filter)
         for episode, by_filter in zip(evaluated, samples, strict=False)
     ]
-    template = lm.tokenizer.chat_template
+    template, config = lm.tokenizer.chat_template, results["configs"][asked.name]
     entry = {
         "benchmark": question.benchmark,
         "title": _title(question.benchmark),
@@ -156,13 +156,14 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
         "num_fewshot": question.num_fewshot,
         "metrics": summarise(scored, rows, results["results"][asked.name]),
         "diagnostics": diagnose(scored, rows),
-        "data": dict(question.data),
+        **({PARTS: parts} if (parts := (config.get("metadata") or {}).get(PARTS)) else {}),
+        "data": {**question.data, "split_fingerprint": fingerprint(evaluated)},
         "demonstrations": dict(question.shown),
         "prompts": {
             "fingerprint": digest_all([_prompt_of(_first(by_filter)) for by_filter in samples]),
             "chat_template": digest(template) if template else None,
         },
-        "generation": _generation(asked, results["configs"][asked.name]),
+        "generation": _generation(asked, config),
         "versions": versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - begun, 1),
@@ -268,9 +269,10 @@ def _row(
         "truncated": reply.truncated if reply else None,
         "prompt_tokens": len(lm.tok_encode(prompt)),
         "prompt_sha": sample["prompt_hash"][:16],
+        "doc_hash": sample["doc_hash"][:16],
     }
     row |= {name: _read(doc[name]) for name in asked.logged if name in doc}
-    row |= {name: bool(sample[name]) for name in DIAGNOSTICS if name in sample}
+    row |= {name: verdict for name, verdict in flagged(sample).items() if name != "truncated"}
     for score in scored:
         if score.unit != "total":
             row[score.name] = _plain(_value(by_filter, score), score.unit)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from distill.model.devices import gpus_here
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.demonstrations import DEFAULT_SEED, MODES
@@ -57,10 +58,25 @@ class EvalSettings:
             raise UserError(f"--backend is {self.backend!r}; choose from {', '.join(BACKENDS)}.")
         if self.backend == "vllm" and importlib.util.find_spec("vllm") is None:
             raise UserError("--backend vllm: vLLM is not installed. Run: pip install 'icl-distill[vllm]'.")
+        self._check_gpus()
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise UserError(
                 "evaluation runs in one process, and WORLD_SIZE is set: start it without `accelerate launch` "
                 "or `torchrun`. Several GPUs serve through --backend vllm --tensor_parallel_size N."
+            )
+
+    def _check_gpus(self) -> None:
+        wanted = self.tensor_parallel_size
+        if (
+            wanted == 1 or "distributed_executor_backend" in self.model_args
+        ):  # then GPUs of other machines count
+            return
+        count, words = gpus_here()
+        if wanted > count:
+            remedy = "runs on the CPU" if count == 0 else f"or up to {count} runs on these"
+            raise UserError(
+                f"--tensor_parallel_size is {wanted}, and {words}. --tensor_parallel_size 1 {remedy}; or "
+                f"start it where {wanted} GPUs are visible."
             )
 
     def request(self) -> dict[str, Any]:

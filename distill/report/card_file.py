@@ -18,7 +18,7 @@ END = "<!-- icl-distill: end -->"
 
 
 def update_card(
-    file: Path, *, title: str, part: str, results: Sequence[EvalResult], defaults: ModelCardData
+    file: Path, *, title: str, part: str | None, results: Sequence[EvalResult], defaults: ModelCardData
 ) -> None:
     """Put our part and our results into a card; everything else in it stays.
 
@@ -27,7 +27,7 @@ def update_card(
     Args:
         file: The card; made if need be.
         title: Heading of a new card.
-        part: Our part, Markdown.
+        part: Our part, Markdown; None leaves the text as it is.
         results: Our entries of its `model-index`; their source begins with `SOURCE`.
         defaults: Metadata of a card that has none by these names; `model_name` is needed.
 
@@ -42,14 +42,15 @@ def update_card(
     data.model_name = data.model_name or defaults.model_name
     theirs = [result for result in data.eval_results or [] if not str(result.source_name).startswith(SOURCE)]
     data.eval_results = [*theirs, *results]
-    card.text = _with_part(card.text, title, part, file)
+    if part is not None:
+        card.text = _with_part(card.text, title, part, file)
     text = str(card)
     if file.is_file() and file.read_text(encoding="utf-8") == text:
         return
     try:
         write_text(file, text)
     except OSError as error:
-        raise UserError(f"{file} cannot be written ({error.strerror}); leave --cards out.") from None
+        raise UserError(f"{file} cannot be written ({error.strerror}); write no card, or another.") from None
 
 
 def _read(file: Path) -> ModelCard:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import ModelCardData
 
-from distill.report.card_file import SOURCE, update_card
-from distill.report.collect import Found, base_beside
+from distill.evaluation.result import Result
+from distill.report.card_file import update_card
+from distill.report.collect import base_beside
 from distill.report.comparability import differences, own_warnings
 from distill.report.entries import (
     Entry,
@@ -30,7 +31,7 @@ from distill.report.labels import (
     with_interval,
 )
 from distill.report.markdown import Report
-from distill.report.model_index import HARNESS, dataset_of
+from distill.report.model_index import eval_results
 from distill.report.paired import RowLogs, compare_entries
 from distill.report.tables import TRUNCATED_MARK, TRUNCATED_NOTE, with_prompt_table
 
@@ -57,14 +58,14 @@ def write_cards(report: Report) -> list[Path]:
     Raises:
         UserError: see `update_card`; or a training's files are malformed.
     """
-    checkpoints: dict[Path, list[Found]] = {}
+    checkpoints: dict[Path, list[Result]] = {}
     for one in report.collection.found:
         if one.checkpoint and one.checkpoint.is_dir():
             checkpoints.setdefault(one.checkpoint.resolve(), []).append(one)
     return [_write(folder, found, report) for folder, found in checkpoints.items()]
 
 
-def _write(folder: Path, found: Sequence[Found], report: Report) -> Path:
+def _write(folder: Path, found: Sequence[Result], report: Report) -> Path:
     found = sorted(found, key=lambda one: not is_bare(one.entry))
     first = found[0].entry
     parts = ["## Training", _training_table(found[0], folder)]
@@ -74,7 +75,7 @@ def _write(folder: Path, found: Sequence[Found], report: Report) -> Path:
         file,
         title=f"{model_name(first['model']['name'])}, {checkpoint_name(first)}",
         part="\n\n".join(parts),
-        results=[result for one in found for result in _eval_results(one.entry)],
+        results=[result for one in found for result in eval_results(one)],
         defaults=ModelCardData(
             model_name=f"{first['condition']}-{folder.name}",
             base_model=first["model"]["name"],
@@ -86,10 +87,10 @@ def _write(folder: Path, found: Sequence[Found], report: Report) -> Path:
     return file
 
 
-def _training_table(one: Found, folder: Path) -> str:
+def _training_table(one: Result, folder: Path) -> str:
     known = one.provenance
     model = one.entry["model"]
-    rows = [["Base model", f"`{model['name']}` (weights {model['base_fingerprint']})"]]
+    rows = [["Base model", f"`{model['name']}` (weights {model.get('base_fingerprint', 'not known')})"]]
     rows.append(["Condition", one.entry["condition"]])
     rows += [[name, text] for name, text in _facts(known)] if known else []
     rows.append(["Step", _steps(one.entry["step"], folder)])
@@ -131,7 +132,7 @@ def _steps(step: int, folder: Path) -> str:
     return f"{step} of {planned}" if planned else str(step)
 
 
-def _results(found: Sequence[Found], report: Report) -> Iterator[str]:
+def _results(found: Sequence[Result], report: Report) -> Iterator[str]:
     rows: list[list[str]] = []
     doubts: list[str] = []
     shown = "Base with demonstrations"
@@ -155,9 +156,9 @@ def _results(found: Sequence[Found], report: Report) -> Iterator[str]:
     yield "\n".join(_measured(one.entry) for one in found)
 
 
-def _with_prompt(found: Sequence[Found], report: Report) -> Iterator[str]:
+def _with_prompt(found: Sequence[Result], report: Report) -> Iterator[str]:
     """What the checkpoint does when it is given the prompt again, a table for each task."""
-    tasks: dict[str, list[Found]] = {}
+    tasks: dict[str, list[Result]] = {}
     for one in found:
         tasks.setdefault(title_of(one.entry), []).append(one)
     for title, own in tasks.items():
@@ -182,30 +183,10 @@ def _result_rows(
 
 def _measured(entry: Entry) -> str:
     data, limit = entry["data"], entry["generation"].get("max_gen_toks")
-    asked = f"{data['rows']} of {data['rows_in_split']} rows of `{data['source']}` ({data['fingerprint']})"
+    asked = f"{data['rows']} of {data['rows_in_split']} rows of `{data['source']}`"
+    asked += f" ({data.get('fingerprint', MISSING)})"
     if not is_bare(entry):
         asked += f", {view_name(entry)}"
     how = f"{entry['request']['backend']}, {entry['model']['dtype']}"
     how += f", at most {limit} tokens" if limit else ""
     return f"- {title_of(entry)}: {asked}; {how}; lm_eval {entry['versions']['lm_eval']}."
-
-
-def _eval_results(entry: Entry) -> Iterator[EvalResult]:
-    data, versions = entry["data"], entry["versions"]
-    way = view_name(entry)
-    if data["rows"] < data["rows_in_split"]:
-        way += f", first {data['rows']} of {data['rows_in_split']} rows"
-    prints = {"data_fingerprint": data["fingerprint"], "prompts_fingerprint": entry["prompts"]["fingerprint"]}
-    for name in shown_metrics(entry):
-        metric = entry["metrics"][name]
-        counted = {key: metric.get(key) for key in ("correct", "total", "interval", "stderr")}
-        yield EvalResult(
-            task_type="text-generation",
-            **dataset_of(entry["benchmark"], data["source"], entry["benchmark"], title_of(entry)),
-            metric_type=name,
-            metric_value=metric["rate"],
-            metric_name=f"{name.replace('_', ' ')} ({way})",
-            metric_args=counted | prints,
-            source_name=f"{SOURCE} {versions['icl_distill']}, lm-evaluation-harness {versions['lm_eval']}",
-            source_url=HARNESS,
-        )

@@ -1,18 +1,15 @@
 """Results files -> entries, and the training runs that the checkpoints came from."""
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from distill.evaluation.divergence import Divergence, read_divergence
-from distill.evaluation.kinds import kind_by
-from distill.evaluation.results import SCHEMA, read_results
+from distill.evaluation.result import Result, read_file, result_files
 from distill.report.entries import Entry, is_bare, kind_of, name_of, title_of
 from distill.report.labels import model_name, subject_name
-from distill.training.provenance import FILE as PROVENANCE
 from lm_eval_tasks.errors import UserError
 
 
@@ -40,32 +37,6 @@ class TrainingRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One entry and where it came from.
-
-    Attributes:
-        entry: The entry.
-        source: Its results file.
-        provenance: Of a checkpoint, its training's `provenance.json`; empty where there is none.
-    """
-
-    entry: Entry
-    source: Path
-    provenance: dict[str, Any]
-
-    @property
-    def seed(self) -> int:
-        """The training's, of a checkpoint; else the evaluation's."""
-        return int(self.provenance.get("seed", self.entry["request"]["seed"]))
-
-    @property
-    def checkpoint(self) -> Path | None:
-        """The checkpoint's folder, which need not be there any more; None for a base model."""
-        named = self.entry["model"]["checkpoint"]
-        return self.source.parent / named if named else None
-
-
-@dataclass(frozen=True, slots=True)
 class Collection:
     """Everything a report is made of.
 
@@ -77,8 +48,8 @@ class Collection:
         warnings: What was odd in collecting them.
     """
 
-    found: list[Found]
-    entries: list[Entry]
+    found: list[Result]
+    entries: Sequence[Entry]
     sources: list[Path]
     training: list[TrainingRun]
     warnings: list[str] = field(default_factory=list)
@@ -90,36 +61,35 @@ def collect(paths: Sequence[Path]) -> Collection:
     Raises:
         UserError: a path does not exist, a file is malformed, or there is no result at all.
     """
-    files = [file for path in paths for file in _result_files(path)]
-    found: dict[tuple[Any, ...], Found] = {}
+    found: dict[tuple[Any, ...], Result] = {}
     warnings = []
-    read = {file: read_results(file)["results"] for file in dict.fromkeys(files)}
+    results = [result for file in result_files(paths) for result in read_file(file)]
     named: dict[str, set[str]] = {}
-    for entry in (entry for entries in read.values() for entry in entries):
+    for entry in (result.entry for result in results):
         named.setdefault(title_of(entry), set()).add(entry["benchmark"])
-    for file, entries in read.items():
-        for entry in entries:
-            if len(named[title := title_of(entry)]) > 1:
-                entry["title"] = f"{title} ({entry['benchmark']})"
-            new = Found(entry, file, _provenance(entry, file))
-            entry["kind"] = entry.get("kind") or kind_by(new.provenance)
-            key = (*_name_of(entry), new.seed)
-            old = found.get(key)
-            # A copy may lie apart from its training folder, which says the kind.
-            if old and old.entry != {**entry, "kind": old.entry["kind"]}:
-                newer = entry["date"] > old.entry["date"]
-                kept, dropped = (file, old.source) if newer else (old.source, file)
-                warnings.append(
-                    f"{subject_name(entry)} on {entry['benchmark']} is in {old.source} and in {file}, and "
-                    f"the two differ: the later one, of {kept}, is shown, that of {dropped} is not."
-                )
-                if not newer:
-                    continue
-            found[key] = new
+    for new in results:
+        entry = new.entry
+        if len(named[title := title_of(entry)]) > 1:
+            entry["title"] = f"{title} ({entry['benchmark']})"
+        key = (*_name_of(entry), new.seed)
+        old = found.get(key)
+        # A copy may lie apart from its training folder, which says the kind.
+        if old and old.entry != {**entry, "kind": old.entry["kind"]}:
+            newer = entry["date"] > old.entry["date"]
+            kept, dropped = (new.source, old.source) if newer else (old.source, new.source)
+            warnings.append(
+                f"{subject_name(entry)} on {entry['benchmark']} is in {old.source} and in {new.source}, and "
+                f"the two differ: the later one, of {kept}, is shown, that of {dropped} is not."
+            )
+            if not newer:
+                continue
+        found[key] = new
     if not found:
         listed = ", ".join(map(str, paths))
-        raise UserError(f"no results in {listed}. Run `icl-distill gap` or `icl-distill eval` first.")
-    shown: dict[tuple[Any, ...], Found] = {}
+        raise UserError(
+            f"no results in {listed}. Run `icl-distill gap`, `icl-distill eval` or lm_eval first."
+        )
+    shown: dict[tuple[Any, ...], Result] = {}
     for one in found.values():
         shown.setdefault(_name_of(one.entry), one)
     entries = [one.entry for one in shown.values()]
@@ -127,7 +97,7 @@ def collect(paths: Sequence[Path]) -> Collection:
     return Collection(list(found.values()), entries, sources, _training_runs(list(shown.values())), warnings)
 
 
-def base_beside(one: Found, found: Iterable[Found]) -> list[Entry]:
+def base_beside(one: Result, found: Iterable[Result]) -> list[Entry]:
     """The base model's entries to compare a checkpoint with: those of its evaluation's seed, else others.
 
     A folder stands for a model by its last name: each run may have its own copy.
@@ -138,42 +108,14 @@ def base_beside(one: Found, found: Iterable[Found]) -> list[Entry]:
         entry = other.entry
         if (model_name(entry["model"]["name"]), entry["benchmark"], entry["step"]) == (name, benchmark, None):
             by_seed.setdefault(other.seed, []).append(entry)
-    return by_seed.get(one.entry["request"]["seed"]) or next(iter(by_seed.values()), [])
+    return by_seed.get(one.entry["request"].get("seed", 0)) or next(iter(by_seed.values()), [])
 
 
 def _name_of(entry: Entry) -> tuple[Any, ...]:
     return entry["model"]["name"], *name_of(entry)
 
 
-def _provenance(entry: Entry, source: Path) -> dict[str, Any]:
-    named = entry["model"]["checkpoint"]
-    path = (source.parent / named).parent / PROVENANCE if named else None
-    return _json(path) if path and path.is_file() else {}
-
-
-def _result_files(path: Path) -> list[Path]:
-    """A file itself, or the results files in a folder, without those of checkpoints and hidden folders."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise UserError(f"{path} does not exist. Name results files, or folders that hold them.")
-    found = []
-    for folder, subfolders, names in os.walk(path):
-        subfolders[:] = sorted(
-            name for name in subfolders if not name.startswith((".", "checkpoint-")) and name != "samples"
-        )
-        jsons = (Path(folder) / name for name in sorted(names) if name.endswith(".json"))
-        found += [file for file in jsons if _is_ours(file)]
-    return found
-
-
-def _is_ours(file: Path) -> bool:
-    """Whether the file begins as our results files do; a tokenizer's megabytes are not read."""
-    with file.open(encoding="utf-8", errors="replace") as text:
-        return f'"{SCHEMA}"' in text.read(200)
-
-
-def _training_runs(shown: Sequence[Found]) -> list[TrainingRun]:
+def _training_runs(shown: Sequence[Result]) -> list[TrainingRun]:
     folders: dict[tuple[str, str], tuple[Entry, Path]] = {}
     for one in shown:
         if one.checkpoint:
@@ -187,7 +129,7 @@ def _training_runs(shown: Sequence[Found]) -> list[TrainingRun]:
     return runs
 
 
-def _teacher(benchmark: str, shown: Iterable[Found]) -> str:
+def _teacher(benchmark: str, shown: Iterable[Result]) -> str:
     own = [one.entry for one in shown if one.entry["benchmark"] == benchmark and not is_bare(one.entry)]
     return "few-shot" if not own or any(entry["num_fewshot"] for entry in own) else "prompted"
 
@@ -197,12 +139,12 @@ def _losses(folder: Path) -> list[tuple[int, float]]:
     states = sorted(
         folder.glob("checkpoint-*/trainer_state.json"), key=lambda path: int(path.parent.name.split("-")[-1])
     )
-    log = _json(states[-1]).get("log_history", []) if states else []
+    log = _log_of(states[-1]) if states else []
     return [(int(line["step"]), float(line["loss"])) for line in log if "loss" in line]
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _log_of(state: Path) -> list[dict[str, Any]]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return list(json.loads(state.read_text(encoding="utf-8")).get("log_history", []))
     except ValueError as error:
-        raise UserError(f"{path} is not readable as JSON ({error}). Remove it, or train again.") from None
+        raise UserError(f"{state} is not readable as JSON ({error}). Remove it, or train again.") from None

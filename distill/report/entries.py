@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from distill.evaluation.kinds import SFT
-from distill.evaluation.results import key_of
+from distill.evaluation.results import key_of, view_of
 from distill.evaluation.summary import TRUNCATED_LIMIT, warnings_of
 from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.scoring.names import ON_COMPLETED
 
 Entry = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ def title_of(entry: Entry) -> str:
 
 def is_bare(entry: Entry) -> bool:
     """Whether the task was asked without demonstrations, system instruction or document."""
-    return str(entry.get("view") or ("prompted" if entry["num_fewshot"] else "bare")) == "bare"
+    return view_of(entry) == "bare"
 
 
 def view_name(entry: Entry) -> str:
@@ -146,7 +147,7 @@ def doubts(entry: Entry) -> list[str]:
     if not diagnostic(entry, "truncated"):
         return []
     known = {name: value for name, value in entry["diagnostics"].items() if value is not None}
-    known.setdefault("on_completed", {"rate": None})
+    known.setdefault(ON_COMPLETED, {"rate": None})
     generation = {"max_gen_toks": "so many", **entry["generation"]}
     return warnings_of({**entry, "diagnostics": known, "generation": generation})
 

@@ -1,13 +1,13 @@
 """What all figures share: how they look, how they are laid out, and how they are saved."""
 
 import io
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lm_eval_tasks.files import whole_file
 
 Axes = Any
 """Matplotlib's; it ships no types."""
@@ -119,7 +119,8 @@ def save(drawing: Drawing, folder: Path) -> list[str]:
     names = [f"{drawing.name}.png", f"{drawing.name}.svg"]
     with _figure(drawing.panels) as figure:
         for name in names:
-            _write(folder / name, _bytes(figure, name.rpartition(".")[2], facecolor="white"))
+            with whole_file(folder / name) as file:
+                file.write(_bytes(figure, name.rpartition(".")[2], facecolor="white"))
     return names
 
 
@@ -159,12 +160,3 @@ def _bytes(figure: Any, ending: str, **how: Any) -> bytes:
     metadata = {"Date": None} if ending == "svg" else None
     figure.savefig(file, format=ending, dpi=180 if ending == "png" else 72, metadata=metadata, **how)
     return file.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)

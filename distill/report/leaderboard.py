@@ -1,43 +1,41 @@
-"""Result files of lm-evaluation-harness -> one leaderboard; its fields stand in docs/leaderboard.md.
+"""Results, of ours and of lm-eval, -> one leaderboard; its fields stand in docs/leaderboard.md.
 
 One entry per model (weights, adapter, revision, dtype, backend), one record per task and way of asking it.
-Counts, intervals and paired results come from the `samples_*.jsonl` that `--log_samples` writes beside the
-results.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.report.lm_eval_paired import Answered, comparison_warnings, comparisons
-from distill.report.lm_eval_rows import metrics, read_rows
+from distill.evaluation import result
+from distill.evaluation.result import Result, read_file, same_rows
+from distill.model.fingerprints import digest_all
+from distill.report.comparability import BASE_MODEL, SEED, differing
+from distill.report.leaderboard_pairs import Json, Ranked, comparisons, leaderboard_warnings
+from distill.report.model_index import model_index
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.scoring.intervals import wilson_interval
+from lm_eval_tasks.scoring.names import PARTS
 
-Json = dict[str, Any]
-
-_ASKED = ("demonstrations", "demonstration_seed", "enable_thinking", "data_source", "data_fingerprint",
-          "pool_source", "pool_fingerprint")  # fmt: skip
-"""What the tasks note of how they were asked, in their `metadata`."""
+_ASKED = {"demonstrations": "mode", "demonstration_seed": "seed", "pool_source": "source",
+          "pool_fingerprint": "pool_fingerprint"}  # fmt: skip
+"""How a record names what an entry says of demonstrations."""
 
 
 def result_files(paths: Iterable[Path]) -> list[Path]:
-    """The result files among `paths`, folders searched through, oldest first by name.
+    """The results files among `paths`, folders searched through, oldest first by name.
 
     Raises:
         UserError: a path does not exist, or there is no result file.
     """
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"{path} does not exist. Name results_*.json files, or folders that hold some.")
-        found += path.rglob("results_*.json") if path.is_dir() else [path]
+    found = result.result_files(paths)
     if not found:
         raise UserError(
-            f"no results_*.json in {', '.join(map(str, paths))}. Run lm_eval with --output_path and "
-            "--log_samples."
+            f"no results in {', '.join(map(str, paths))}: neither results_*.json of lm_eval (--output_path, "
+            "--log_samples) nor results files of `icl-distill gap`, `eval` or `bake`."
         )
-    return sorted(set(found), key=lambda file: file.name)
+    return sorted(found, key=lambda file: file.name)
 
 
 def leaderboard(files: Sequence[Path]) -> Json:
@@ -46,117 +44,136 @@ def leaderboard(files: Sequence[Path]) -> Json:
     Runs on other rows, such as shards of one task, stay apart.
 
     Raises:
-        UserError: a file is not a result file of the harness, or its logged rows are not those it counts.
+        UserError: a file is no result file, or its logged rows are not those it counts.
     """
     models: dict[str, Json] = {}
-    answered: list[Answered] = []
-    for file in files:
-        results = _read(file)
-        model = _model(results)
+    ranked: list[Ranked] = []
+    for one in (one for file in files for one in read_file(file)):
+        model = _model(one)
         entry = models.setdefault(json.dumps(_identity(model), sort_keys=True), model | {"tasks": []})
         entry["versions"] |= model["versions"]
-        for new in _answers(results, file, entry):
-            answered = [old for old in answered if old.model is not entry or not _replaces(new, old)]
-            answered.append(new)
+        new = Ranked(one, entry, _record(one))
+        ranked = [old for old in ranked if old.model is not entry or not _replaces(new, old)]
+        ranked.append(new)
     # A base model comes before its adapters.
     board = sorted(models.values(), key=lambda entry: [value or "" for value in _identity(entry)])
     places = {id(entry): place for place, entry in enumerate(board)}
-    answered.sort(key=lambda one: (places[id(one.model)], one.record["task"], one.record["num_fewshot"] or 0))
-    for one in answered:
-        one.model["tasks"].append(one.record)
+    ranked.sort(key=lambda one: (places[id(one.model)], *one.question))
+    for new in ranked:
+        new.model["tasks"].append(new.record)
+    for entry in board:
+        name = Path(entry["adapter"] or entry["model"]).name
+        entry["model_index"] = model_index(name, [one.result for one in ranked if one.model is entry])
     return {
         "format": 1,
         "models": board,
-        "comparisons": comparisons(answered),
-        "warnings": comparison_warnings(answered),
+        "comparisons": comparisons(ranked),
+        "warnings": leaderboard_warnings(ranked),
     }
 
 
-def _read(file: Path) -> Json:
-    try:
-        results = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{file} cannot be read as JSON ({error}). Name results_*.json of an lm_eval run."
-        ) from None
-    parts = results if isinstance(results, dict) else {}
-    wanted = ("results", "configs", "config", "n-samples")
-    if missing := [name for name in wanted if not isinstance(parts.get(name), dict)]:
-        raise UserError(f"{file} is no result file of lm_eval: it has no {', '.join(missing)}.")
-    for task in parts["configs"]:
-        found = parts["results"].get(task)
-        if not isinstance(found, dict) or not any("," in name for name in found):
-            raise UserError(f"{file}: results.{task} has no metrics. Evaluate again, or leave the file out.")
-        if task not in parts["n-samples"]:
-            raise UserError(f"{file}: n-samples.{task} is missing. Evaluate again, or leave the file out.")
-    return parts
-
-
-def _model(results: Json) -> Json:
+def _model(one: Result) -> Json:
     """Who answered."""
-    config = results["config"]
-    arguments = config.get("model_args")
-    arguments = arguments if isinstance(arguments, dict) else {}
-    versions: Json = {}
-    for task in results["configs"].values():
-        versions |= _versions(results, task.get("metadata") or {})
+    model, told = one.entry["model"], one.entry.get("lm_eval") or {}
+    trained = str(_resolved(one.checkpoint)) if one.checkpoint else None
+    full = model["kind"] == "full" and trained is not None
     return {
-        "model": str(arguments.get("pretrained") or results.get("model_name") or config.get("model")),
-        "adapter": arguments.get("lora_local_path") or arguments.get("peft"),
-        "revision": arguments.get("revision") or config.get("model_revision"),
-        "sha": config.get("model_sha") or None,
-        "dtype": arguments.get("dtype") or config.get("model_dtype"),
-        "backend": config.get("model"),
-        "versions": versions,
-        "config": arguments,
+        "model": trained if full else str(_resolved(Path(model["name"]))),
+        "adapter": None if full else trained,
+        "revision": model.get("revision"),
+        # Of ours the fingerprint is of the very weights; lm-eval's hash is of the hub's commit.
+        "sha": model["fingerprint"] if told else None,
+        "dtype": model["dtype"],
+        "backend": one.entry["request"]["backend"],
+        "versions": {name: version for name, version in one.entry["versions"].items() if version},
+        "config": told.get("model_args", {}),
     }
 
 
-def _versions(results: Json, metadata: Json) -> Json:
-    """The harness's, and those that our tasks note; only what is known."""
-    own = {"lm_eval": results.get("lm_eval_version"), "transformers": results.get("transformers_version")}
-    found = own | metadata.get("versions", {})
-    return {name: version for name, version in found.items() if version}
+def _resolved(path: Path) -> Path:
+    """A folder by its whole name, however a run spelled it; anything else as it is."""
+    return path.resolve() if path.is_dir() else path
 
 
 def _identity(model: Json) -> list[Any]:
     return [model[name] for name in ("model", "adapter", "revision", "sha", "dtype", "backend")]
 
 
-def _answers(results: Json, file: Path, model: Json) -> Iterator[Answered]:
-    """One record per task; groups have no configuration of their own."""
-    for task, config in results["configs"].items():
-        metadata = config.get("metadata") or {}
-        counted = results["n-samples"][task]
-        rows = read_rows(file, task, counted["effective"])
-        record = {
-            "task": task,
-            "version": results.get("versions", {}).get(task),
-            "num_fewshot": results.get("n-shot", {}).get(task),
-            "n": counted["effective"],
-            "n_in_split": counted["original"],
-            "limit": results["config"].get("limit"),
-            "rows": rows.span if rows else None,
-            "benchmark": (config.get("dataset_kwargs") or {}).get("benchmark"),
-            "asked": {name: metadata[name] for name in _ASKED if name in metadata},
-            "generation_kwargs": config.get("generation_kwargs"),
-            "chat_template_sha": results.get("chat_template_sha"),
-            "system_instruction_sha": results.get("system_instruction_sha"),
-            "metrics": metrics(results["results"][task], rows),
-            "task_hash": results.get("task_hashes", {}).get(task),
-            "versions": _versions(results, metadata),
-            "date": results.get("date"),
-            "results_file": str(file),
+def _record(one: Result) -> Json:
+    entry, told = one.entry, one.entry.get("lm_eval") or {}
+    data, shown = entry["data"], entry["demonstrations"]
+    return {
+        "task": one.task,
+        "version": told.get("version"),
+        "num_fewshot": entry["num_fewshot"],
+        "view": entry["view"],
+        "n": data["rows"],
+        "n_in_split": data["rows_in_split"],
+        "limit": told.get("limit"),
+        "rows": _span(one),
+        "benchmark": entry["benchmark"],
+        "asked": {
+            "data_source": data["source"],
+            "data_fingerprint": data.get("split_fingerprint", data.get("fingerprint")),
+            "enable_thinking": entry["request"].get("enable_thinking"),
+            **{name: shown[ours] for name, ours in _ASKED.items() if ours in shown},
+        },
+        "generation_kwargs": entry["generation"],
+        "chat_template_sha": entry["prompts"]["chat_template"],
+        "system_instruction_sha": shown.get("system"),
+        "metrics": _metrics(entry),
+        PARTS: entry.get(PARTS),
+        "task_hash": told.get("task_hash"),
+        "versions": entry["versions"],
+        "date": entry["date"],
+        "results_file": str(one.source),
+    }
+
+
+def _span(one: Result) -> Json | None:
+    """Which rows of the data set were asked; ours are the first ones."""
+    if one.rows is None:
+        return None
+    places = [row.get("doc_id", place) for place, row in enumerate(one.rows.values())]
+    return {"first": places[0], "last": places[-1], "fingerprint": digest_all(one.docs() or [])}
+
+
+def _metrics(entry: Json) -> Json:
+    """Metrics and diagnostics by name, in one form."""
+    found = {
+        name: {
+            "value": one["rate"],
+            "stderr": one["stderr"],
+            "count": one["correct"],
+            "n": None if one["unit"] == "total" else one["total"],
+            "interval": one["interval"],
+            "unit": None if one["unit"] == "total" else one["unit"],
         }
-        yield Answered.of(model, record, rows)
+        for name, one in entry["metrics"].items()
+    }
+    for name, one in entry["diagnostics"].items():
+        if isinstance(one, dict):
+            count, n = one["count"], one["total"]
+            bounds = list(wilson_interval(one["rate"], n)) if n and count is not None else None
+            told = {"value": one["rate"], "stderr": None, "count": count, "n": n}
+            found[name] = told | {"interval": bounds, "unit": "row"}
+    return found
 
 
-def _replaces(new: Answered, old: Answered) -> bool:
+def _replaces(new: Ranked, old: Ranked) -> bool:
     """Whether both are the same question, so that the later answer stands."""
-    one, other = new.record, old.record
-    ways = ("task", "num_fewshot", "n", "asked", "generation_kwargs", "chat_template_sha",
-            "system_instruction_sha", "task_hash")  # fmt: skip
-    return all(one[name] == other[name] for name in ways) and all(map(_rows_are_known, (one, other)))
+    one, other = new.result, old.result
+    if new.question != old.question or one.task != other.task or new.record["n"] != old.record["n"]:
+        return False
+    if differing(one.entry, other.entry, but=(BASE_MODEL, SEED, *_SOFTWARE)):
+        return False
+    if one.rows is not None and other.rows is not None:
+        return same_rows(one, other)
+    known = all(map(_rows_are_known, (new.record, old.record)))
+    return known and new.record["task_hash"] == old.record["task_hash"]
+
+
+_SOFTWARE = ("the task's version", "lm_eval's version", "icl-distill's version", "transformers' version")
 
 
 def _rows_are_known(record: Json) -> bool:

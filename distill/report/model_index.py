@@ -1,99 +1,88 @@
 """Results -> the `model-index` block of a model card on the Hugging Face hub."""
 
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCardData
 
+from distill.evaluation.result import Result
+from distill.report.card_file import SOURCE
+from distill.report.entries import Entry, shown_metrics, title_of, view_name
+from lm_eval_tasks import __version__
 from lm_eval_tasks.benchmarks import BENCHMARKS
-from lm_eval_tasks.files import write_text
 
 HARNESS = "https://github.com/EleutherAI/lm-evaluation-harness"
-_SHOWN = (
-    "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
-    "strict_acc", "flexible_acc", "acc", "acc_norm", "exact_match", "truncated",
-)  # fmt: skip
-"""Metrics that go into a card, and before a benchmark's further ones."""
 
 
-def eval_results(entry: dict[str, Any]) -> list[EvalResult]:
-    """The entry's main metrics.
+def eval_results(result: Result) -> list[EvalResult]:
+    """The metrics that tables show, and a benchmark's further ones.
 
     The block has one place per data set, so the way of asking stands with each metric.
     """
-    harness = f"lm-evaluation-harness {entry['versions'].get('lm_eval', '')}".strip()
+    entry, benchmark = result.entry, BENCHMARKS.get(result.entry["benchmark"])
+    own = [score.name for score in benchmark.scores] if benchmark else []
+    way = f"{view_name(entry)}{_part(result)}"
+    versions = entry["versions"]
+    noted = {"task": result.task, "num_few_shot": entry["num_fewshot"], "n": entry["data"]["rows"]}
     found = []
-    for record in entry["tasks"]:
-        way = f"{record['num_fewshot']}-shot{_part(record)}"
-        noted = {"task": record["task"], "num_few_shot": record["num_fewshot"], "n": record["n"]}
-        noted |= {name: value for name, value in record["asked"].items() if value}
-        own = [score.name for score in BENCHMARKS[record["benchmark"]].scores] if _is_ours(record) else []
-        for name in (name for name in dict.fromkeys([*_SHOWN, *own]) if name in record["metrics"]):
-            metric = record["metrics"][name]
-            if metric["value"] is None:
-                continue
-            found.append(
-                EvalResult(
-                    task_type="text-generation",
-                    **dataset_of(record["benchmark"], record["asked"].get("data_source"), record["task"]),
-                    metric_type=name,
-                    metric_value=metric["value"],
-                    metric_name=f"{name.replace('_', ' ')} ({way})",
-                    metric_args=noted | {"stderr": metric["stderr"], "interval": metric["interval"]},
-                    source_name=harness,
-                    source_url=HARNESS,
-                )
+    for name in dict.fromkeys([*shown_metrics(entry), *(name for name in own if name in entry["metrics"])]):
+        metric = entry["metrics"][name]
+        if metric["rate"] is None:
+            continue
+        counted = {key: metric.get(key) for key in ("correct", "total", "interval", "stderr")}
+        found.append(
+            EvalResult(
+                task_type="text-generation",
+                **_dataset(entry),
+                metric_type=name,
+                metric_value=metric["rate"],
+                metric_name=f"{name.replace('_', ' ')} ({way})",
+                metric_args=noted | counted | _fingerprints(entry),
+                source_name=f"{SOURCE} {versions.get('icl_distill', __version__)}, "
+                f"lm-evaluation-harness {versions.get('lm_eval', '')}".strip(),
+                source_url=HARNESS,
             )
+        )
     return found
 
 
-def model_index(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """The block as it stands in a card."""
-    data = ModelCardData(model_name=_name(entry), eval_results=eval_results(entry))
-    return list(data.to_dict().get("model-index", []))
+def model_index(name: str, results: Iterable[Result]) -> list[dict[str, Any]]:
+    """The block as it stands in the card of the model `name`."""
+    found = [line for result in results for line in eval_results(result)]
+    return list(ModelCardData(model_name=name, eval_results=found).to_dict().get("model-index", []))
 
 
-def write_card(entry: dict[str, Any], file: Path) -> None:
-    """Put the block into a card; the rest of an existing card stays as it is."""
-    card = ModelCard(file.read_text(encoding="utf-8") if file.is_file() else "---\n{}\n---\n")
-    data = cast(ModelCardData, card.data)  # typed as its base class
-    data.model_name = data.model_name or _name(entry)
-    data.eval_results = eval_results(entry)
-    write_text(file, str(card))
+def _fingerprints(entry: Entry) -> dict[str, Any]:
+    data, prompts = entry["data"], entry["prompts"]
+    found = {"data_fingerprint": data.get("fingerprint", data.get("split_fingerprint"))}
+    found |= {"prompts_fingerprint": prompts.get("fingerprint")}
+    return {name: value for name, value in found.items() if value}
 
 
-def _is_ours(record: dict[str, Any]) -> bool:
-    return record["benchmark"] is not None and record["benchmark"] in BENCHMARKS
-
-
-def _part(record: dict[str, Any]) -> str:
+def _part(result: Result) -> str:
     """Which rows, unless all; a shard's are not the first ones."""
-    n, rows = record["n"], record["rows"]
-    if n == record["n_in_split"]:
+    n, whole = result.entry["data"]["rows"], result.entry["data"]["rows_in_split"]
+    if n == whole:
         return ""
-    if rows and (rows["first"], rows["last"]) != (0, n - 1):
-        return f", {n} of {record['n_in_split']} rows, from {rows['first']} to {rows['last']}"
-    return f", first {n} of {record['n_in_split']} rows"
+    places = [row.get("doc_id", place) for place, row in enumerate((result.rows or {}).values())]
+    if places and (places[0], places[-1]) != (0, n - 1):
+        return f", {n} of {whole} rows, from {places[0]} to {places[-1]}"
+    return f", first {n} of {whole} rows"
 
 
-def _name(entry: dict[str, Any]) -> str:
-    return Path(entry["adapter"] or entry["model"]).name
-
-
-def dataset_of(
-    benchmark: str | None, source: str | None, task: str, title: str | None = None
-) -> dict[str, Any]:
+def _dataset(entry: Entry) -> dict[str, Any]:
     """Which data set was asked, as `EvalResult` names it.
 
     A score on the embedded sample must not pass for the benchmark's.
     """
-    if benchmark is None or benchmark not in BENCHMARKS:
-        return {"dataset_type": task, "dataset_name": title or task}
-    title = BENCHMARKS[benchmark].dataset_title
-    if source == "sample":
-        name = f"embedded sample in the schema of {title}"
-        return {"dataset_type": f"icl-distill/sample-{benchmark}", "dataset_name": name}
-    split = BENCHMARKS[benchmark].evaluation
+    name = entry["benchmark"]
+    if name not in BENCHMARKS:
+        return {"dataset_type": name.removeprefix("lm_eval:"), "dataset_name": title_of(entry)}
+    title = BENCHMARKS[name].dataset_title
+    if entry["data"]["source"] == "sample":
+        told = f"embedded sample in the schema of {title}"
+        return {"dataset_type": f"icl-distill/sample-{name}", "dataset_name": told}
+    split = BENCHMARKS[name].evaluation
     return {
         "dataset_type": split.path,
         "dataset_name": title,

@@ -1,12 +1,10 @@
 """Per-row logs -> paired comparisons of what a report puts side by side."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from distill.report.collect import Found
+from distill.evaluation.result import Result, Rows, same_rows
 from distill.report.entries import (
     Entry,
     bare_and_prompted,
@@ -20,9 +18,6 @@ from distill.report.teachers import Teachers
 from distill.statistics.gap import GapClosed
 from distill.statistics.paired import Paired, compare, gap_closed
 from distill.statistics.significance import holm
-from lm_eval_tasks.errors import UserError
-
-Rows = dict[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +43,20 @@ class Comparison:
 
 @dataclass
 class RowLogs:
-    """Reads the rows of entries, once each.
+    """The rows of entries.
 
     Attributes:
-        sources: For each entry's id (see `identity`), the results file it came from.
+        results: By an entry's id (see `identity`).
         missing: One sentence for each log that is not there.
     """
 
-    sources: Mapping[int, Path]
+    results: Mapping[int, Result]
     missing: list[str] = field(default_factory=list)
-    _read: dict[Path, Rows | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, found: Iterable[Found]) -> "RowLogs":
+    def of(cls, found: Iterable[Result]) -> "RowLogs":
         """For all that was collected."""
-        return cls({id(one.entry): one.source for one in found})
+        return cls({id(one.entry): one for one in found})
 
     def rows(self, entry: Entry) -> Rows | None:
         """By id; None if the log is gone.
@@ -70,12 +64,11 @@ class RowLogs:
         Raises:
             UserError: the log is malformed, or does not hold the rows that the entry counts.
         """
-        path = self.sources[id(entry)].parent / entry["samples"]
-        if path not in self._read:
-            self._read[path] = self._load(path, entry) if path.is_file() else None
-            if self._read[path] is None:
-                self.missing.append(f"{path} is gone: {subject_name(entry)} has no paired comparison.")
-        return self._read[path]
+        result = self.results[id(entry)]
+        if result.rows is None:
+            told = f"{result.log} is gone: {subject_name(entry)} has no paired comparison."
+            self.missing += [told] if told not in self.missing else []
+        return result.rows
 
     def columns(self, entries: Sequence[Entry], name: str) -> list[list[Any]] | None:
         """The metric `name` of several entries over the same rows in the same order.
@@ -83,25 +76,17 @@ class RowLogs:
         None if their rows differ, or one of them has no value.
         """
         logs = [self.rows(entry) for entry in entries]
-        found = [log for log in logs if log is not None]
-        if len(found) < len(logs) or any(log.keys() != found[0].keys() for log in found):
+        results = [self.results[id(entry)] for entry in entries]
+        if None in logs or not all(same_rows(results[0], other) for other in results[1:]):
             return None
-        if any(log[key]["question"] != found[0][key]["question"] for log in found for key in log):
-            return None
-        values = [[log[key].get(name) for key in found[0]] for log in found]
-        return None if any(value is None for column in values for value in column) else values
+        return columns(results, name)
 
-    def _load(self, path: Path, entry: Entry) -> Rows:
-        try:
-            lines = path.read_text(encoding="utf-8").split("\n")
-            rows = {row["id"]: row for row in (json.loads(line) for line in lines if line)}
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not readable as rows ({error!r}). Measure again.") from None
-        if len(rows) != entry["data"]["rows"]:
-            raise UserError(
-                f"{path} holds {len(rows)} rows, and the results say {entry['data']['rows']}. Measure again."
-            )
-        return rows
+
+def columns(results: Sequence[Result], name: str) -> list[list[Any]] | None:
+    """The metric `name` of results with the same rows, in one order; None if a row has no value."""
+    first = results[0].rows or {}
+    values = [[one.rows[id].get(name) for id in first] for one in results if one.rows is not None]
+    return None if any(value is None for column in values for value in column) else values
 
 
 def comparisons(groups: Sequence[Sequence[Entry]], logs: RowLogs) -> list[Comparison]:

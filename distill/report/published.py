@@ -1,12 +1,14 @@
 """Published scores, from a run file's `reported:` block, to stand beside what the run reproduces.
 
-By benchmark, condition and measurement, as fractions of 1 of the benchmark's primary metric::
+By benchmark, condition and measurement, as fractions of 1 of the benchmark's primary metric; or of several
+metrics, each by its name::
 
     reported_source: where the figures are from
     reported:
       <benchmark>:
         base: {0-shot: 0.2608, 8-shot: 0.4708}
         baseline: {1000: 0.63, best: 0.6429}
+        online_v1: {1000: {prompt_level_strict_acc: 0.3845, inst_level_strict_acc: 0.458}}
 
 `base`, the untrained model, is measured at a number of shots. Any other condition is measured 0-shot at a
 step: its number, or `final` (the last one evaluated), `best` (of those evaluated), `unstated` (the source
@@ -15,10 +17,11 @@ names none). The run's folder keeps the block in `run.yaml`; `read_reported` rea
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_yaml_mapping
 
@@ -41,7 +44,8 @@ class ReportedScore:
         num_fewshot: Demonstrations in the prompt; 0 for every trained condition.
         step: Optimiser step; None for `base` and where the source gives no number.
         which: What the block calls it: `8-shot`, `1000`, `final`, `best` or `unstated`.
-        score: Fraction of 1, of the benchmark's primary metric.
+        score: Fraction of 1.
+        metric: Its metric's name; None: the benchmark's primary one.
     """
 
     benchmark: str
@@ -50,6 +54,7 @@ class ReportedScore:
     step: int | None
     which: str
     score: float
+    metric: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +106,13 @@ def parse_reported(
     if not isinstance(source, str) or not source.strip():
         raise UserError(f"{path}: reported_source is missing; say where the figures of `reported` are from.")
     scores = [
-        _score(benchmark, condition, which, score, f"{path}: reported.{benchmark}.{condition}")
+        score
         for benchmark, of_benchmark in _entries(block, benchmarks, f"{path}: reported")
         for condition, of_condition in _entries(
             of_benchmark, (BASE, *conditions), f"{path}: reported.{benchmark}"
         )
-        for which, score in _entries(of_condition, None, f"{path}: reported.{benchmark}.{condition}")
+        for which, value in _entries(of_condition, None, f"{path}: reported.{benchmark}.{condition}")
+        for score in _scores(benchmark, condition, which, value, f"{path}: reported.{benchmark}.{condition}")
     ]
     return Reported(tuple(scores), source.strip())
 
@@ -120,9 +126,21 @@ def _entries(block: Any, known: Collection[str] | None, where: str) -> list[tupl
     return list(block.items())
 
 
-def _score(benchmark: str, condition: str, which: Any, score: Any, where: str) -> ReportedScore:
+def _scores(benchmark: str, condition: str, which: Any, value: Any, where: str) -> list[ReportedScore]:
+    if not isinstance(value, Mapping):
+        return [_score(benchmark, condition, which, value, where)]
+    known = tuple(BENCHMARKS[benchmark].metrics) if benchmark in BENCHMARKS else None
+    return [
+        replace(_score(benchmark, condition, which, score, where, f".{metric}"), metric=metric)
+        for metric, score in _entries(value, known, f"{where}.{which}")
+    ]
+
+
+def _score(
+    benchmark: str, condition: str, which: Any, score: Any, where: str, metric: str = ""
+) -> ReportedScore:
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-        raise UserError(f"{where}.{which}: the score is {score!r}; give a fraction from 0 to 1.")
+        raise UserError(f"{where}.{which}{metric}: the score is {score!r}; give a fraction from 0 to 1.")
     shots = _SHOTS.fullmatch(str(which))
     if condition == BASE and shots:
         return ReportedScore(benchmark, condition, int(shots[1]), None, str(which), float(score))

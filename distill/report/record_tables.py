@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from distill.report.collect import Collection, TrainingRun
 from distill.report.entries import Entry, diagnostic, title_of, view_name
 from distill.report.labels import MISSING, condition_name, percent, subject_name, table
+from lm_eval_tasks.scoring.names import DIAGNOSTICS, ON_COMPLETED
 
 
 def diagnostics_table(entries: Iterable[Entry]) -> str | None:
     """How responses ended, and the score on those that ended by themselves; None if nothing was generated."""
-    names = ("truncated", "unclosed_think", "empty", "no_answer", "looping")
-    header = ["Dataset", "Model", "Shots", "Truncated", "Unclosed think", "Empty", "No answer", "Looping"]
-    header += ["Score on completed", "Mean tokens"]
+    names = {name: one.column for name, one in DIAGNOSTICS.items() if one.column}
+    header = ["Dataset", "Model", "Shots", *names.values(), "Score on completed", "Mean tokens"]
     rows = []
     for entry in entries:
         shares = [diagnostic(entry, name) for name in names]
@@ -20,7 +20,7 @@ def diagnostics_table(entries: Iterable[Entry]) -> str | None:
         row = [title_of(entry), _subject(entry), str(entry["num_fewshot"])]
         row += [percent(share["rate"]) if share else MISSING for share in shares]
         tokens = diagnostic(entry, "mean_response_tokens")
-        row.append(_completed(diagnostic(entry, "on_completed")))
+        row.append(_completed(diagnostic(entry, ON_COMPLETED)))
         rows.append([*row, MISSING if tokens is None else f"{tokens:.0f}"])
     return table(header, rows) if rows else None
 
@@ -54,9 +54,19 @@ def provenance_table(collection: Collection) -> str:
     for entry, source in zip(collection.entries, collection.sources, strict=True):
         data = entry["data"]
         model, request = entry["model"], entry["request"]
-        row = [title_of(entry), subject_name(entry), model["fingerprint"], model["dtype"]]
-        row += [request["backend"], str(data["rows"]), f"{data['source']} {data['fingerprint']}"]
-        rows.append([*row, entry["prompts"]["fingerprint"], str(request["seed"]), source.name])
+        row = [
+            title_of(entry),
+            subject_name(entry),
+            model["fingerprint"] or MISSING,
+            model["dtype"] or MISSING,
+        ]
+        row += [
+            request["backend"],
+            str(data["rows"]),
+            f"{data['source']} {data.get('fingerprint', '')}".strip(),
+        ]
+        row += [entry["prompts"].get("fingerprint", MISSING), str(request.get("seed", MISSING))]
+        rows.append([*row, source.name])
     return table(header, rows)
 
 
@@ -77,8 +87,8 @@ def software(entries: Iterable[Entry]) -> str:
 def _completed(found: Entry | None) -> str:
     if not found:
         return MISSING
-    of = f"n = {found['total']}" if found.get("count") is None else f"{found['count']}/{found['total']}"
-    return f"{percent(found['rate'])} ({of})"
+    told = f" ({found['count']}/{found['total']})" if found.get("count") is not None else ""
+    return percent(found["rate"]) + told
 
 
 def _subject(entry: Entry) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from distill.report.collect import Collection, Found, base_beside
+from distill.evaluation.result import Result
+from distill.report.collect import Collection, base_beside
 from distill.report.comparability import SEED, difference, differences
 from distill.report.entries import (
     Entry,
@@ -22,7 +23,7 @@ from distill.training.provenance import FILE as PROVENANCE
 
 Key = tuple[str, str, str]
 """Model, benchmark and condition."""
-Group = dict[int, dict[int, Found]]
+Group = dict[int, dict[int, Result]]
 """Of one model, benchmark and condition, by step and seed."""
 
 
@@ -56,7 +57,7 @@ class Seeds:
             key: group for key, group in groups.items() if self._poolable(key, group)
         }
 
-    def of(self, entry: Entry) -> dict[int, Found]:
+    def of(self, entry: Entry) -> dict[int, Result]:
         """By seed the pooled results that a checkpoint's bare entry is one of; none where it stands alone."""
         found = self.groups.get(_key(entry), {}).get(entry["step"], {}) if is_bare(entry) else {}
         return found if len(found) > 1 else {}
@@ -72,7 +73,7 @@ class Seeds:
         found = self.over_base(seeds) if first["step"] is None else self.over(self.of(first), seeds)
         return over_seeds(list(found.values()))
 
-    def over_base(self, seeds: Mapping[int, Found]) -> dict[int, float]:
+    def over_base(self, seeds: Mapping[int, Result]) -> dict[int, float]:
         """Gains over the bare base model, by seed."""
         found = {}
         for seed, one in seeds.items():
@@ -82,13 +83,13 @@ class Seeds:
         return found
 
     @staticmethod
-    def over(rival: Mapping[int, Found], seeds: Mapping[int, Found]) -> dict[int, float]:
+    def over(rival: Mapping[int, Result], seeds: Mapping[int, Result]) -> dict[int, float]:
         """Gains over another condition, by the seeds that both have."""
         both = [(seed, rival[seed].entry, one.entry) for seed, one in seeds.items() if seed in rival]
         names = {seed: shown_metrics(other)[0] for seed, _, other in both}
         return {seed: rate_of(other, names[seed]) - rate_of(one, names[seed]) for seed, one, other in both}
 
-    def shares_closed(self, seeds: Mapping[int, Found]) -> dict[int, float]:
+    def shares_closed(self, seeds: Mapping[int, Result]) -> dict[int, float]:
         """Shares of the gap closed, by seed; nothing unless every seed's gap is shown."""
         found = {}
         for seed, gain in self.over_base(seeds).items():
@@ -114,7 +115,7 @@ class Seeds:
         found = [one for seeds in group.values() for one in seeds.values()]
         title = title_of(found[0].entry)
         place = f"{title} ({model}), {condition} is not pooled over seeds"
-        asked = [(_named(one.entry, one.seed), one.entry) for one in found]
+        asked: list[tuple[str, Entry]] = [(_named(one.entry, one.seed), one.entry) for one in found]
         bases = {one.seed: base_beside(one, self._found) for one in found}
         asked += [(_named(entry, seed), entry) for seed, base in bases.items() for entry in base]
         warnings = differences(place, asked, but=[SEED])

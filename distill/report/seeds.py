@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from distill.report.collect import Found
+from distill.evaluation.result import Result
 from distill.report.entries import conditions_of, shown_metrics, title_of
 from distill.report.labels import MINUS, interval, percent, points, table
 from distill.report.seed_groups import Group, Key, Seeds, entry_of, rate_of
@@ -52,7 +52,7 @@ def _gain_rows(seeds: Seeds) -> Iterator[list[str]]:
 
 
 def _gains(
-    seeds: Seeds, key: Key, step: int, found: Mapping[int, Found]
+    seeds: Seeds, key: Key, step: int, found: Mapping[int, Result]
 ) -> Iterator[tuple[str, dict[int, float], Callable[[float], str]]]:
     """Name, values by seed and notation: against the base, against SFT, share of the gap."""
     model, benchmark, condition = key

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from distill.evaluation.kinds import DISTILLED
+from distill.evaluation.result import Result
 from distill.model.fingerprints import digest
-from distill.report.collect import Found
 from distill.report.entries import Entry, base_entries, is_bare, kind_of, title_of
 from distill.report.labels import subject_name
 from lm_eval_tasks.prompting.demonstrations import CONTROLS
@@ -28,7 +28,7 @@ class Teachers:
         errors: One sentence for each student whose teacher's gap was asked for and is not there.
     """
 
-    def __init__(self, found: Iterable[Found]) -> None:
+    def __init__(self, found: Iterable[Result]) -> None:
         """Of everything that was collected."""
         self._data = {id(one.entry): one.provenance.get("data", {}) for one in found}
         self._told: dict[str, None] = {}
@@ -87,7 +87,8 @@ def _differences(
         ("model_args", _model_args(student), _model_args(measured)),
         *_demonstrations(taught, shown),
     ]
-    if context and "view" in measured:  # earlier versions did not note what else a prompt holds
+    # Earlier versions did not note what else a prompt holds; lm-eval knows one text of all that goes first.
+    if context and "view" in measured and "lm_eval" not in measured:
         pairs += [
             ("system_instruction", _digest(context.get("system_instruction")), shown.get("system")),
             ("document", _documents(context), shown.get("documents")),
@@ -114,8 +115,10 @@ def _demonstrations(taught: Mapping[str, Any], shown: Mapping[str, Any]) -> list
     return [(name, pairs[name], there[name]) for name in pairs]
 
 
-def _model_args(entry: Entry) -> dict[str, Any]:
-    given = entry["request"].get("model_args") or {}
+def _model_args(entry: Entry) -> Any:
+    given = entry["request"].get("model_args", _UNKNOWN)
+    if given is _UNKNOWN:
+        return given
     return {name: value for name, value in given.items() if not _SPEED_ALONE.fullmatch(name)}
 
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from trl import TrlParser
 
+from distill.model.devices import gpus_here
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_yaml_mapping
 
@@ -128,7 +129,14 @@ def _parse(parser: _Parser, argv: list[str], known: Mapping[str, argparse.Action
         at = argv.index("--resume_from_checkpoint") + 1
         if at == len(argv) or argv[at].startswith("--"):
             argv = [*argv[:at], "auto", *argv[at:]]
-    return parser.parse_args_into_dataclasses(args=argv)
+    try:
+        return parser.parse_args_into_dataclasses(args=argv)
+    except UserError:
+        raise
+    except ValueError as error:  # settings that do not go together, or not with this machine
+        count, words = gpus_here()
+        remedy = "" if count else f" And {words}: without one give --use_cpu true, and one process."
+        raise UserError(f"{str(error).strip()}{remedy}") from None
 
 
 def _given(objects: tuple[Any, ...], argv: list[str], known: Mapping[str, argparse.Action]) -> dict[str, Any]:

@@ -55,6 +55,10 @@ def _always(row: Row) -> bool:
     return True
 
 
+def _no_parts(doc: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, bool]]:
+    return []
+
+
 def _nothing(role: Role, rows: Sequence[Row], episodes: Sequence[Episode]) -> list[str]:
     return []
 
@@ -75,6 +79,8 @@ class Benchmark:
         parse: `parse(row, id, where)`, an episode; raises `UserError` naming the place and the field.
         score: `score(doc, response, circumstances)`: one answer's value of every metric.
         metrics: Every metric, by its name in the harness's results.
+        parts: `parts(doc, values)`: one answer's verdicts by kind of what is judged, such as a type of
+            instruction, out of the values of its metrics.
         scores: Those that are reported, the primary one first, a second one that tables show among them.
         make_judge: `make_judge(data)`: what `icl-distill score` judges with; `data` is its option `--data`.
         unrelated: The benchmark whose demonstrations are irrelevant here: short ones, so that as many fit.
@@ -100,6 +106,7 @@ class Benchmark:
     scores: tuple[Score, ...]
     make_judge: Callable[[Path | None], Judge]
     unrelated: str
+    parts: Callable[[Mapping[str, Any], Metrics], list[tuple[str, bool]]] = _no_parts
     usable: Callable[[Row], bool] = _always
     document: Callable[[Episode], dict[str, Any]] = document
     extract: Callable[[Row], str | None] | None = None
@@ -116,10 +123,12 @@ class RewardSet:
         name: The name of its folder.
         title: In tables.
         questions: `questions(data)`: place and question of every training row.
-        make_judge: See `Benchmark`.
+        make_judge: See `Benchmark`; it takes a `revision` as well, where there are several.
+        revisions: States of the original that its functions can follow, the default one first.
     """
 
     name: str
     title: str
     questions: Callable[[str | None], list[tuple[str, str]]]
-    make_judge: Callable[[Path | None], Judge]
+    make_judge: Callable[..., Judge]
+    revisions: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""A source's metrics as the harness aggregates them.
+"""A source's metrics as the harness aggregates them, with their standard errors.
 
-Beside a metric that is no plain mean stands a second one, named with `_stderr`: the harness prints it as the
-first one's standard error, which by itself it computes for plain means only.
+The harness has no place for a task's own standard error: it knows that of its own `mean`, and prints `N/A`
+beside any other aggregation. See `Pooled`.
 """
 
 import logging
@@ -12,27 +12,53 @@ from typing import Any
 from lm_eval.api.metrics import mean
 
 from lm_eval_tasks.scoring.diagnostics import TRUNCATED_WARNING_RATE
-from lm_eval_tasks.scoring.metrics import Metric, Metrics
+from lm_eval_tasks.scoring.metrics import Metric
+from lm_eval_tasks.scoring.names import ON_COMPLETED
 
 logger = logging.getLogger(__name__)
 
 _REMEDIES = {
-    "truncated": "raise it with --gen_kwargs max_gen_toks=N, and see {completed}",
+    "truncated": f"raise --max_new_tokens (of lm_eval: --gen_kwargs max_gen_toks=N), and see {ON_COMPLETED}",
     "unclosed_think": "raise max_gen_toks, or check that enable_thinking is off",
     "scorer_error": "see the errors above; these answers count as wrong",
 }
 
 
-def with_stderr(values: Metrics, metrics: Mapping[str, Metric]) -> Metrics:
-    """Repeat the values of what is no plain mean under the name of its standard error."""
-    pooled = {f"{name}_stderr": value for name, value in values.items() if metrics[name].stderr}
-    return values | pooled
+class Pooled:
+    """An aggregation that the harness prints with its own standard error.
+
+    To the harness it equals `mean`, so that it takes `mean_stderr` of the same list right after it has
+    aggregated it. That list, which nothing reads afterwards, is left with numbers of this very mean and
+    standard error: half of them as far above the mean as the other half below it.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        """Aggregate as `metric` says, which has a standard error."""
+        self._metric = metric
+
+    def __call__(self, items: list[Any]) -> Any:
+        """The aggregate; `items` is used up."""
+        assert self._metric.aggregation and self._metric.stderr
+        value, stderr = self._metric.aggregation(items), self._metric.stderr(items)
+        n = len(items)
+        if n > 1:
+            away = stderr * (n - 1 + n % 2) ** 0.5
+            items[:] = [value + away, value - away] * (n // 2) + [value] * (n % 2)
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the harness asks if this is its mean."""
+        return other is mean
+
+    def __hash__(self) -> int:
+        """The mean's: it is looked up in a dictionary."""
+        return hash(mean)
 
 
 def aggregations(
     metrics: Mapping[str, Metric], *, task: str, always: Collection[str] = ()
 ) -> dict[str, Callable[..., Any]]:
-    """The aggregation of every metric and standard error; those of failure rates warn when they are high.
+    """The aggregation of every metric; those of failure rates warn when they are high.
 
     Args:
         metrics: The metrics.
@@ -41,25 +67,11 @@ def aggregations(
     """
     found: dict[str, Callable[..., Any]] = {}
     for name, metric in metrics.items():
-        # The harness knows the standard error of its own `mean`.
-        found[name] = metric.aggregation or mean
-        if metric.stderr:
-            found[f"{name}_stderr"] = metric.stderr
-    # The accuracy of the answers that were not cut; a task has one.
-    completed = next(
-        (name for name in reversed(list(metrics)) if name.startswith("completed_")), "the answers"
-    )
+        found[name] = Pooled(metric) if metric.stderr else metric.aggregation or mean
     for name in _REMEDIES.keys() & found.keys():
-        remedy = _REMEDIES[name].format(completed=completed)
         limit = 0.0 if name in always else TRUNCATED_WARNING_RATE
-        found[name] = partial(warn_when_high, name, task, remedy, found[name], limit=limit)
+        found[name] = partial(warn_when_high, name, task, _REMEDIES[name], found[name], limit=limit)
     return found
-
-
-def directions(metrics: Mapping[str, Metric]) -> dict[str, bool]:
-    """Whether more is better, of every metric and standard error."""
-    errors = {f"{name}_stderr": False for name, metric in metrics.items() if metric.stderr}
-    return {name: metric.higher_is_better for name, metric in metrics.items()} | errors
 
 
 def warn_when_high(

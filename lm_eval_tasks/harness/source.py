@@ -1,6 +1,6 @@
 """What the harness's tasks ask of a source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lm_eval_tasks.episodes import Episode, Source
@@ -40,3 +40,6 @@ class HarnessSource(Source, Protocol):
 
     def score(self, doc: Mapping[str, Any], response: str | None, at: Circumstances) -> Metrics:
         """One answer's value of every metric; `response` is None where the model gave no text."""
+
+    def parts(self, doc: Mapping[str, Any], metrics: Metrics) -> Iterable[tuple[str, bool]]:
+        """Of one answer, given the values of its metrics, the verdicts by kind of what is judged."""

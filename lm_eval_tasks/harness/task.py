@@ -18,7 +18,7 @@ from lm_eval.models.utils import normalize_gen_kwargs
 
 from lm_eval_tasks.episodes import QUESTION, Episode, Message, fingerprint
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.harness.metrics import aggregations, directions, with_stderr
+from lm_eval_tasks.harness.metrics import aggregations
 from lm_eval_tasks.harness.mistakes import told_plainly
 from lm_eval_tasks.harness.options import TaskOptions
 from lm_eval_tasks.harness.source import HarnessSource
@@ -29,6 +29,8 @@ from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker, Mode
 from lm_eval_tasks.prompting.plain_text import ANSWER, PLAIN_TEXT_STOP, plain_answer, to_plain_text
 from lm_eval_tasks.reading import bad_rows_record
+from lm_eval_tasks.scoring.metrics import share
+from lm_eval_tasks.scoring.names import PARTS
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
@@ -49,6 +51,8 @@ class IclTask(ConfigurableTask):
         self._chat: ModelChat | None = None
         self._count_tokens: CountTokens | None = None
         self._thinking: RunThinking | None = None
+        self._parts: dict[str, list[bool]] = {}
+        self._sees_all = True  # of several processes each scores a part
         super().__init__(config={key: value for key, value in config.items() if key != "class"})
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -108,6 +112,8 @@ class IclTask(ConfigurableTask):
             # Its key knows neither our demonstrations nor the data: it would serve another run's prompts.
             logger.warning("%s: --cache_requests is ignored; prompts are built anew", self.config.task)
         self._chat = None
+        self._parts = {}
+        self._sees_all = kwargs.get("world_size") in (None, 1)
         if apply_chat_template and chat_template is not None:
             self._chat = ModelChat(chat_template, enable_thinking=self._thinks)
         metadata = self.config.metadata
@@ -175,7 +181,10 @@ class IclTask(ConfigurableTask):
             return dict(super().process_results(doc, results))
         response = results[0] if isinstance(results[0], str) else None
         at = self._circumstances(self._is_truncated(response))
-        return with_stderr(self.source.score(doc, response, at), self.source.metrics)
+        found = self.source.score(doc, response, at)
+        for name, verdict in self.source.parts(doc, found):
+            self._parts.setdefault(name, []).append(verdict)
+        return found
 
     def aggregation(self) -> dict[str, Callable[..., Any]]:
         """The aggregation of every metric; those of failure rates warn when they are high."""
@@ -186,7 +195,17 @@ class IclTask(ConfigurableTask):
 
     def higher_is_better(self) -> dict[str, bool]:
         """The direction of every metric."""
-        return {**super().higher_is_better(), **directions(self.source.metrics)}
+        own = {name: metric.higher_is_better for name, metric in self.source.metrics.items()}
+        return {**super().higher_is_better(), **own}
+
+    def dump_config(self) -> dict[str, Any]:
+        """As the harness does, which asks after scoring: verdicts by kind stand beside how it was asked."""
+        found: dict[str, Any] = super().dump_config()
+        if self._parts and self._sees_all:
+            parts = sorted(self._parts.items())
+            told = {name: share(sum(verdicts), len(verdicts)) for name, verdicts in parts}
+            found["metadata"] = {**found["metadata"], PARTS: told}
+        return found
 
     def _prompt(self, episode: Episode, num_fewshot: int, system: str | None) -> tuple[Message, ...]:
         shown = self._picker(num_fewshot).pick(episode) if num_fewshot else []

@@ -33,7 +33,7 @@ def render_chat(
     Raises:
         UserError: the tokenizer has no template, or its template refuses the messages.
     """
-    with _explained(messages):
+    with explained(messages):
         return str(
             tokenizer.apply_chat_template(
                 list(messages),
@@ -47,15 +47,20 @@ def render_chat(
 
 
 @contextmanager
-def _explained(messages: Sequence[Message]) -> Iterator[None]:
-    """Turn what a template refuses into an error with a remedy."""
+def explained(messages: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+    """Turn what a template refuses into an error with a remedy; `messages` are the turns it is given.
+
+    Raises:
+        UserError: the template refuses them, or cannot be read; or there is none.
+    """
     try:
         yield
     except TemplateError as error:
         roles = ", ".join(dict.fromkeys(message["role"] for message in messages))
         raise UserError(
             f"the model's chat template refuses turns of the roles {roles}: {error}. A template without a "
-            "system role (Gemma's) needs a run without --system_instruction."
+            "system role (Gemma's) needs a run without --system_instruction, --document and system turns of "
+            "the rows."
         ) from error
     except ValueError as error:
         if "chat_template" not in str(error):
@@ -91,7 +96,7 @@ class ModelChat:
         self._template.pop("enable_thinking", None)
         # Chat APIs return a JSON wrapper and let the server render.
         question = [{"role": "user", "content": "?"}]
-        with _explained(question):
+        with explained(question):
             probe = apply_chat_template(question, add_generation_prompt=True)
         self.renders_here = isinstance(probe, str) and self.tokenizer is not None
         if not self.renders_here:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lm_eval_tasks.scoring import diagnostics
 from lm_eval_tasks.scoring.metrics import COMMON_METRICS, FAILURE, MEAN, Metric, Metrics
+from lm_eval_tasks.scoring.names import ON_COMPLETED
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances, guarded
 
 
@@ -64,7 +65,7 @@ def answer_metrics(
     metrics = {
         "strict_acc": verdict.strict,
         "flexible_acc": verdict.flexible,
-        "completed_strict_acc": verdict.strict if at.truncated is False else None,
+        ON_COMPLETED: verdict.strict if at.truncated is False else None,
         "scorer_error": error,
     }
     if timed:

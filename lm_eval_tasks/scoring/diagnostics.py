@@ -4,9 +4,10 @@ One call per response (`flag`), one accumulator per run (`Diagnostics`).
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from lm_eval_tasks.scoring.names import ON_COMPLETED
 from lm_eval_tasks.scoring.thinking import Thinking
 
 logger = logging.getLogger(__name__)
@@ -22,17 +23,17 @@ class Flags:
     """What is wrong with one response, beside its score.
 
     Attributes:
-        empty: The answer is blank.
+        response_empty: The answer is blank.
         unclosed_think: The response ended while thinking.
         no_answer: No answer could be extracted, where one is.
-        looping: The response ends in one piece repeated over and over.
+        response_looping: The response ends in one piece repeated over and over.
         truncated: It hit the token limit; None where that is not known.
     """
 
-    empty: bool
+    response_empty: bool
     unclosed_think: bool
     no_answer: bool
-    looping: bool
+    response_looping: bool
     truncated: bool | None = None
 
 
@@ -46,10 +47,10 @@ def flag(raw: str, thinking: Thinking, *, no_answer: bool = False, truncated: bo
         truncated: Whether the response hit the token limit; None if unknown.
     """
     return Flags(
-        empty=not thinking.answer.strip(),
+        response_empty=not thinking.answer.strip(),
         unclosed_think=thinking.unclosed,
         no_answer=no_answer,
-        looping=is_looping(raw),
+        response_looping=is_looping(raw),
         truncated=truncated,
     )
 
@@ -80,7 +81,7 @@ class Diagnostics:
     """
 
     def __init__(self) -> None:
-        self._counts = dict.fromkeys(("empty", "unclosed_think", "no_answer", "looping"), 0)
+        self._counts = dict.fromkeys((field.name for field in fields(Flags) if field.name != "truncated"), 0)
         self._responses = 0
         self._known = self._truncated = 0
         self._completed = self._completed_score = 0.0
@@ -108,31 +109,31 @@ class Diagnostics:
             self._tokens += response_tokens
 
     @property
-    def truncated_rate(self) -> float | None:
+    def truncated(self) -> float | None:
         """Share of responses that hit the token limit, among those where it is known."""
         return self._truncated / self._known if self._known else None
 
     def summary(self) -> dict[str, Any]:
         """All rates; null where nothing is known."""
-        rates = {f"{name}_rate": _share(count, self._responses) for name, count in self._counts.items()}
+        rates = {name: _share(count, self._responses) for name, count in self._counts.items()}
         return {
             "responses": self._responses,
             **rates,
-            "truncated_rate": self.truncated_rate,
+            "truncated": self.truncated,
             "truncation_known": self._known,
-            "score_on_completed": _share(self._completed_score, self._completed),
+            ON_COMPLETED: _share(self._completed_score, self._completed),
             "mean_response_tokens": _share(self._tokens, self._token_rows),
             "response_tokens_known": self._token_rows,
         }
 
     def warning(self) -> str | None:
         """A loud warning where more than 5% of the responses were cut off."""
-        rate = self.truncated_rate
+        rate = self.truncated
         if rate is None or rate <= TRUNCATED_WARNING_RATE:
             return None
         return (
             f"WARNING: {rate:.1%} of the responses ({self._truncated} of {self._known}) hit the token limit "
-            "and were scored as cut off. Raise the token limit (max_gen_toks), or read score_on_completed "
+            f"and were scored as cut off. Raise the token limit (max_gen_toks), or read {ON_COMPLETED} "
             "beside the score."
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lm_eval_tasks.scoring.intervals import clustered_stderr
+from lm_eval_tasks.scoring.names import ON_COMPLETED
 
 Metrics = dict[str, Any]
 """The values that one answer gives, by metric."""
@@ -36,6 +37,11 @@ def _clusters(items: Sequence[Any]) -> list[tuple[float, int]]:
     return [(sum(verdicts), len(verdicts)) for verdicts in known]
 
 
+def share(count: int, total: int) -> dict[str, Any]:
+    """So many of so many, and their rate; None of nothing."""
+    return {"count": count, "total": total, "rate": count / total if total else None}
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """How a metric's values become one number.
@@ -43,7 +49,8 @@ class Metric:
     Attributes:
         higher_is_better: Its direction.
         aggregation: Of all answers' values; None: the plain mean, whose standard error the harness knows.
-        stderr: Of the same values; None where the aggregation is the plain mean.
+        stderr: Of the same values, where every answer has one; None of the plain mean, and where it is
+            unknown of some answers.
     """
 
     higher_is_better: bool = True
@@ -56,11 +63,11 @@ FAILURE = Metric(higher_is_better=False)
 POOLED = Metric(aggregation=pooled_mean, stderr=pooled_stderr)
 
 COMMON_METRICS: Mapping[str, Metric] = {
-    "completed_strict_acc": POOLED,
+    ON_COMPLETED: Metric(aggregation=pooled_mean),
     "scorer_error": FAILURE,
-    "empty": FAILURE,
+    "response_empty": FAILURE,
     "unclosed_think": FAILURE,
-    "looping": FAILURE,
-    "truncated": Metric(higher_is_better=False, aggregation=pooled_mean, stderr=pooled_stderr),
+    "response_looping": FAILURE,
+    "truncated": Metric(higher_is_better=False, aggregation=pooled_mean),
 }
 """What every scorer tells beside its scores: see `diagnostics.Flags`."""

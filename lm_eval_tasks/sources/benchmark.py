@@ -102,6 +102,10 @@ class BenchmarkSource(PooledTask):
         """One answer's value of every metric; see `Benchmark`."""
         return self.benchmark.score(doc, response, at)
 
+    def parts(self, doc: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, bool]]:
+        """One answer's verdicts by kind; see `Benchmark`."""
+        return self.benchmark.parts(doc, metrics)
+
     @cached_property
     def all_train(self) -> list[Episode]:
         """The training split with the rows that are evaluated, if it has any."""

@@ -11,8 +11,9 @@ from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import BadRow
 from lm_eval_tasks.prompting.demonstrations import Mode
 from lm_eval_tasks.scoring.diagnostics import flag
-from lm_eval_tasks.scoring.metrics import COMMON_METRICS, MEAN, POOLED, Metric, Metrics
+from lm_eval_tasks.scoring.metrics import COMMON_METRICS, MEAN, Metric, Metrics
 from lm_eval_tasks.scoring.named import Judgement, NamedMetric
+from lm_eval_tasks.scoring.names import ON_COMPLETED
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances
 from lm_eval_tasks.sources.pooled import PooledTask
 
@@ -111,9 +112,7 @@ class JsonLinesSource(PooledTask):
     @property
     def metrics(self) -> dict[str, Metric]:
         """Every metric by its name in the results, the row's own first."""
-        own = self.metric_name
-        common = {name: metric for name, metric in COMMON_METRICS.items() if name != "completed_strict_acc"}
-        return {own: MEAN, f"completed_{own}": POOLED, **common}
+        return {self.metric_name: MEAN, **COMMON_METRICS}
 
     @property
     def metric_name(self) -> str:
@@ -142,10 +141,14 @@ class JsonLinesSource(PooledTask):
         del flags["no_answer"]  # these metrics extract none
         return {
             self.metric_name: judgement.score,
-            f"completed_{self.metric_name}": judgement.score if at.truncated is False else None,
+            ON_COMPLETED: judgement.score if at.truncated is False else None,
             "scorer_error": judgement.error is not None,
             **flags,
         }
+
+    def parts(self, doc: Mapping[str, Any], metrics: Metrics) -> tuple[()]:
+        """None: a metric gives one value."""
+        return ()
 
     def _row(self, id: str) -> Episode:
         if not self._by_id:

@@ -140,6 +140,12 @@ def _open_benchmark(spec: TaskSpec) -> Source:
 
 
 def _open_lm_eval(spec: TaskSpec, chat: bool) -> Source:
+    file = Path(spec.task)
+    if not spec.task.endswith(_YAML) and (file.suffix == ".json" or (file.suffix and file.is_file())):
+        raise UserError(
+            f"{spec.task} cannot be told to be rows or a task by its name. A file of JSON lines ends in "
+            ".jsonl, a task of lm-eval in .yaml: rename it."
+        )
     require("eval", only=["lm-eval"])
     from lm_eval_tasks.sources.lm_eval_task import open_lm_eval_task
 

@@ -261,7 +261,7 @@ def test_truncation_is_logged_and_every_end_token_ends(make_trainer, make_model,
     answers = [row[row != -100].tolist() for row in batches.seen[0]["labels"]]
     assert max(map(len, answers)) == 3
     cut = [answer[-1] not in trainer.on_policy.stop_ids for answer in answers]
-    assert logs(trainer)[0]["truncated_rate"] == pytest.approx(sum(cut) / len(cut))
+    assert logs(trainer)[0]["truncated"] == pytest.approx(sum(cut) / len(cut))
     assert logs(trainer)[0]["dropped_rows"] == 0
 
 

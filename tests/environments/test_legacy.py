@@ -67,6 +67,23 @@ def test_parser_is_none_without_reasoning(environment):
     assert type(env.parser) is (SingleThinkXMLParser if reasoning else vf.Parser)
 
 
+def test_the_parser_is_the_librarys_think_parser_but_for_several_blocks():
+    parser = SingleThinkXMLParser()
+    assert isinstance(parser, vf.ThinkParser)
+    for text, same in (
+        ("<think>a</think>b", True), ("a</think> b", True), ("no tag", True), ("<think>a", True),
+        ("<think>a</think>b<think>c</think>d", False),
+    ):  # fmt: skip
+        assert (parser.parse(text) == vf.ThinkParser().parse(text)) is same, text
+    # White space that ends an answer is the constraints' to judge.
+    assert parser.parse("<think>a</think>\nb\n") == "b\n"
+    completion = [{"role": "assistant", "content": "<think>a</think> \n"}]
+    assert (
+        parser.get_format_reward_func()(completion),
+        vf.ThinkParser().get_format_reward_func()(completion),
+    ) == (0, 1)
+
+
 def test_seed_arguments_and_their_defaults():
     import inspect
 
@@ -112,7 +129,7 @@ def test_limits(folder):
     "wrong",
     [
         {"num_train_examples": 0}, {"num_eval_examples": -2}, {"num_eval_examples": True},
-        {"reasoning": "true"}, {"reward_mode": "some"}, {"data": "/nowhere"},
+        {"reasoning": "true"}, {"reward_mode": "some"}, {"data": "/nowhere"}, {"revision": "tulu"},
     ],
     ids=str,
 )  # fmt: skip
@@ -179,6 +196,12 @@ def test_each_constraint_is_a_metric_and_fraction_mode_pays_shares():
         assert state["metrics"]["validate_no_commas"] == 1.0
         assert state["metrics"]["validate_lowercase"] == 0.0
         assert score(env, "no comma", BOTH)["reward"] == 1.0
+
+
+def test_the_revision_chooses_the_constraint_functions():
+    truth = json.dumps({"func_name": "validate_placeholders", "N": 2})
+    assert score(sample(), "none", truth)["reward"] == 0.0
+    assert score(sample(revision="tulu3"), "none", truth)["reward"] == 1.0
 
 
 @pytest.mark.parametrize("reasoning", [False, True])

@@ -52,6 +52,25 @@ def test_a_reward_that_does_not_follow_from_its_completion_fails(environment, mo
     assert "equal: 1 of 2" in capsys.readouterr().out
 
 
+def test_a_run_that_has_just_ended_is_reported_without_a_command(environment):
+    run = next(environment.glob("outputs/evals/*/*"))
+    metadata = json.loads((run / "metadata.json").read_text())
+    rows = [json.loads(line) for line in (run / "results.jsonl").read_text().split("\n")]
+    page = report.report_outputs(metadata, rows, run)
+    assert page == environment / "reports/ifeval--demo--0a1b2c3d.md"
+    assert "| recomputed_rewards_equal | 2 |" in page.read_text()
+    assert "0.5000" in (environment / "README.md").read_text()
+
+
+def test_elsewhere_nothing_is_written(environment):
+    (environment / "README.md").write_text("# a project of someone else's")
+    run = next(environment.glob("outputs/evals/*/*"))
+    before = sorted(environment.rglob("*"))
+    row = {"example_id": 0, "reward": 0.0, "answer": NO_COMMAS, "completion": []}
+    assert report.report_outputs({}, [row], run) is None
+    assert sorted(environment.rglob("*")) == before
+
+
 @pytest.fixture
 def v1_run(tmp_path):
     """A folder as v1's `eval` leaves it: two rollouts, the second one cut."""
@@ -94,6 +113,16 @@ def test_a_v1_run_is_judged_again(environment, v1_run, monkeypatch, capsys):
     traces = v1_run / "traces.jsonl"
     traces.write_text(traces.read_text().replace('"score": -0.2', '"score": 0.2'))
     assert run_main(monkeypatch, v1_run, "--environment", environment) == 1
+    failed = json.loads(traces.read_text().splitlines()[0])
+    failed["traces"][0] |= {
+        "nodes": [],
+        "rewards": {},
+        "calls": [{"error": {}}],
+        "errors": [{"type": "ProviderError"}],
+    }
+    traces.write_text(json.dumps(failed))
+    assert run_main(monkeypatch, v1_run, "--environment", environment) == 0
+    assert "mean reward 0.0000, recomputed rewards equal: 1 of 1" in capsys.readouterr().out
     traces.write_text('{"traces": [{}]}')
     assert run_main(monkeypatch, v1_run, "--environment", environment) == 2
     assert str(v1_run) in capsys.readouterr().err

@@ -82,6 +82,21 @@ def test_parsed_reasoning_is_put_back():
     assert scored(task, task.data.satisfying, "thought").reward == pytest.approx(1.2)
 
 
+def test_the_revision_chooses_the_constraint_functions():
+    of = {
+        revision: next(
+            task
+            for task in taskset(task={"revision": revision})
+            if "validate_placeholders" in task.data.ground_truth
+        )
+        for revision in ("main", "tulu3")
+    }
+    violating = of["main"].data.violating
+    assert [scored(task, violating).reward for task in of.values()] == [0.0, 1.0]
+    # A row whose constraint always holds tells nothing.
+    assert [asyncio.run(task.validate(None)) for task in of.values()] == [True, False]
+
+
 def test_limits():
     assert len(list(taskset(num_eval_examples=5))) == 5
     assert len(list(taskset(split="train", num_train_examples=7))) == 7

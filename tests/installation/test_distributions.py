@@ -10,6 +10,7 @@ import pytest
 
 from .environments import PROJECT, ROOT, build_wheel
 
+PACKAGES = ("lm_eval_tasks", "distill", "trl_recipes")
 ABOUT = """
 import json, sys
 import distill.cli, lm_eval_tasks
@@ -49,6 +50,7 @@ def test_a_clean_environment(make_environment, libraries, built):
     folder, version, rows, heavy, count = json.loads(environment.ask(ABOUT))
     assert folder == str(environment.site / "lm_eval_tasks" / "benchmarks")
     assert all(rows.values()) and heavy == []
+    assert all((environment.site / package / "py.typed").is_file() for package in PACKAGES)
     assert count == len(PROJECT["dependencies"])
     command = subprocess.run([environment.bin / "icl-distill", "--version"], capture_output=True, text=True)
     assert command.stdout.strip() == version
@@ -61,7 +63,10 @@ def test_the_sdist_builds_the_same_wheel(wheel, sdist, tmp_path):
     with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(build_wheel(sdist, tmp_path)) as second:
         assert sorted(first.namelist()) == sorted(second.namelist())
         names = set(first.namelist())
-    for package in ("lm_eval_tasks", "distill", "trl_recipes"):
+    # Nothing of the checkout that is no package of ours, such as src/, is published.
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+    for package in PACKAGES:
         for path in (ROOT / package).rglob("*"):
             name = path.relative_to(ROOT)
             unpublished = path.is_dir() or any(part.startswith((".", "__py")) for part in name.parts)

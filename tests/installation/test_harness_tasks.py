@@ -69,19 +69,24 @@ def test_the_base_install_makes_no_lm_eval(make_environment, libraries, wheel):
     assert environment.ask(FIND) == "None"
 
 
+@pytest.mark.parametrize("order", [("icl-distill", "lm_eval"), ("lm_eval", "icl-distill")], ids="-".join)
 @pytest.mark.parametrize("editable", [False, True], ids=["wheel", "editable"])
-def test_tasks_are_found_and_go_with_either_package(environment, wheel, checkout, harness_wheel, editable):
+def test_tasks_are_found_and_go_with_either_package(
+    environment, wheel, checkout, harness_wheel, editable, order
+):
     environment.install(harness_wheel(VERSION), *(["--editable", checkout] if editable else [wheel]))
     assert tasks(environment) == NOTHING
     link(environment)
     link(environment)  # again: nothing changes
     assert tasks(environment) == FOUND
-    record = next(environment.site.glob("lm_eval-*.dist-info/RECORD")).read_text().splitlines()
-    assert len(record) == len(set(record))
-    assert len([line for line in record if "icl_distill/" in line]) == len(NAMES)
-    environment.pip("uninstall", "--yes", "icl-distill")
-    assert tasks(environment) == NOTHING
-    environment.pip("uninstall", "--yes", "lm_eval")
+    for path in environment.site.glob("*.dist-info/RECORD"):
+        record = path.read_text().splitlines()
+        assert len(record) == len(set(record))
+        assert len([line for line in record if "icl_distill/" in line]) == len(NAMES)
+    for package in order:
+        environment.pip("uninstall", "--yes", package)
+        assert "lm_eval" in order[: order.index(package) + 1] or tasks(environment) == NOTHING
+        assert not (environment.site / "lm_eval" / "tasks" / "icl_distill").exists()
     assert not (environment.site / "lm_eval").exists()
     assert environment.ask(FIND) == "None"
 
@@ -90,6 +95,8 @@ def test_upgrades(environment, wheel, harness_wheel):
     environment.install(harness_wheel(VERSION), wheel)
     link(environment)
     environment.install("--force-reinstall", wheel)
+    assert tasks(environment) == NOTHING
+    link(environment)
     assert tasks(environment) == FOUND
     environment.install(harness_wheel(f"{VERSION}.post1"))
     assert environment.ask("import lm_eval; print(lm_eval.__version__)") == f"{VERSION}.post1"

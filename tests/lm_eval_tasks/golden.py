@@ -16,7 +16,7 @@ from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS
 from lm_eval_tasks.benchmarks.rlvr.data import load_rlvr
 from lm_eval_tasks.benchmarks.rlvr.prompts import build_prompt
 from lm_eval_tasks.benchmarks.rlvr.rewards import grade
-from lm_eval_tasks.harness.metrics import aggregations, with_stderr
+from lm_eval_tasks.harness.metrics import aggregations
 from lm_eval_tasks.prompting.demonstrations import DemonstrationPicker
 from lm_eval_tasks.prompting.plain_text import to_plain_text
 from lm_eval_tasks.prompting.render import build_messages
@@ -95,16 +95,11 @@ def responses(benchmark):
 def metrics(benchmark):
     """All metrics of the fixed responses, and what they come to."""
     spec = BENCHMARKS[benchmark]
-    per_row = [
-        with_stderr(spec.score(doc, text, at), spec.metrics)
-        for doc, text in responses(benchmark)
-        for at in CIRCUMSTANCES
-    ]
+    per_row = [spec.score(doc, text, at) for doc, text in responses(benchmark) for at in CIRCUMSTANCES]
     aggregate = aggregations(spec.metrics, task=benchmark)
     found = {"answers": len(per_row), "names": list(per_row[0]), "values": digest(per_row)}
     for name in per_row[0]:
-        if not name.startswith("type/"):
-            found[name] = aggregate[name]([row[name] for row in per_row])
+        found[name] = aggregate[name]([row[name] for row in per_row])
     return found
 
 

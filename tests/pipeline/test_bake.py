@@ -14,7 +14,11 @@ import pytest
 import yaml
 
 from distill.cli import main
+from distill.commands.bake import training_keys
 from distill.pipeline.bake import bake
+from distill.pipeline.bake.folder import training_files
+from distill.pipeline.bake.plan import make_plan
+from distill.pipeline.bake.request import BakeRequest
 from distill.pipeline.config import load_run_config
 
 SCORE_KEYS = {"correct", "n", "score", "interval"}
@@ -264,6 +268,35 @@ def test_a_prompt_that_does_not_help_ends_before_training(files, teachable, stag
     assert stages.started[begun:] == ["gap"] and not (tmp_path / "out" / "bake.json").exists()
 
 
+def test_the_student_writes_to_inputs_without_labels(files, teachable, stages, tmp_path):
+    output = tmp_path / "out"
+    words = words_of(files, teachable, output, method="on_policy", baseline="none", learning_rate="5e-3")
+    assert main(words) == 0
+    outcome = json.loads((output / "bake.json").read_text())
+    assert (
+        outcome["baked"]["correct"] > 0 and outcome["divergence"]["after"] < outcome["divergence"]["before"]
+    )
+    assert yaml.safe_load((output / "distill.yaml").read_text())["lmbda"] == 1.0
+
+
+def test_a_prompt_of_the_rows_to_learn_from_alone(files, teachable, stages, tmp_path, capsys):
+    """Then nothing is measured with a prompt, which is said and no error."""
+    rows = asked("name", 16)
+    for row in rows:
+        asked_for = {"role": "user", "content": row["prompt"]}
+        row["teacher_prompt"] = [{"role": "system", "content": "Always red."}, asked_for]
+    output, inputs = tmp_path / "out", write(tmp_path / "inputs.jsonl", rows)
+    words = words_of(
+        files, teachable, output, inputs=inputs, demonstrations=None, baseline="none", learning_rate="5e-3"
+    )
+    assert main(words) == 0
+    outcome, printed = json.loads((output / "bake.json").read_text()), capsys.readouterr().out
+    assert outcome["prompted"] is outcome["baked_prompted"] is outcome["gap_closed"] is None
+    assert outcome["baked"]["correct"] > 0
+    assert "WARNING: no evaluated row has a teacher_prompt" in printed
+    assert "Gap closed: not said; no evaluated row has a prompt" in printed
+
+
 def test_dry_run_writes_nothing(files, teachable, tmp_path, capsys):
     words = words_of(files, teachable, tmp_path / "out", dry_run=[])
     assert main(words) == 0
@@ -271,6 +304,16 @@ def test_dry_run_writes_nothing(files, teachable, tmp_path, capsys):
     assert "learns from 16 rows, 0 of them with an answer; the prompted model writes the answers" in printed
     assert "2 demonstrations" in printed and "evaluates 12 rows" in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_only_what_training_reads_is_answered(files, teachable, tmp_path, capsys):
+    words = words_of(files, teachable, tmp_path / "out", dry_run=[])
+    assert main([*words, "--max_steps", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "10 of 16 inputs are used: --max_steps 1 reads no more" in printed
+        and "learns from 10 rows" in printed
+    )
 
 
 BAD_TASK = TASK.replace("{{prompt}}", "{{ prompt | nosuchfilter }}")
@@ -319,6 +362,20 @@ BAD = {
     "too many shots": ({"num_fewshot": "3"}, None, ["3"]),
     "unknown model": ({"model": "nowhere"}, None, ["nowhere"]),
     "zero": ({"limit": "0"}, None, ["--limit"]),
+    "negative seed": ({"seed": "-1"}, None, ["--seed", "-1"]),
+    "zero epochs": ({"num_train_epochs": "0"}, None, ["--num_train_epochs", "above 0"]),
+    "negative rate": ({"learning_rate": "-1"}, None, ["--learning_rate", "-1"]),
+    "rank 0": ({"lora_r": "0"}, None, ["--lora_r"]),
+    "no micro-batch": ({"gradient_accumulation_steps": "0"}, None, ["--gradient_accumulation_steps"]),
+    "all held out": ({"eval_rows": "16"}, None, ["--eval_rows", "16 rows"]),
+    "early stop below 0": ({"early_stop": "-1"}, None, ["early_stop", "-1"]),
+    "quantised without a GPU": ({"load_in_4bit": "true"}, None, ["--load_in_4bit", "GPU"]),
+    "dtype": ({"dtype": "float8"}, None, ["dtype", "float8"]),
+    "rows that end in .json": ({"eval": "rows.json"}, asked("say", 1), ["rows.json", ".jsonl"]),
+    "no demonstrations": (
+        {"demonstrations": "zero", "task": "gsm8k", "data": "sample", "eval": None, "inputs": None}, None,
+        ["--demonstrations zero"],
+    ),
 }  # fmt: skip
 
 
@@ -339,6 +396,54 @@ def test_bad_input_is_named_and_nothing_written(
     assert message.startswith("icl-distill bake: ") and "Traceback" not in message
     assert all(word in message for word in expected), message
     assert not (tmp_path / "out").exists() and len(stages.started) == begun
+
+
+NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+UNFIT_MODELS = {
+    "refuses": (NO_SYSTEM, {}, ["chat template refuses", "no system role", "--system_instruction"]),
+    "cannot be read": ("{{ messages[0", {}, ["chat template"]),
+    "never ends": (None, {"eos_token": None}, ["eos_token", "tokenizer_config.json"]),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT_MODELS)
+def test_an_unfit_template_or_tokenizer_is_named(case, files, teachable, stages, tmp_path, capsys):
+    template, changes, expected = UNFIT_MODELS[case]
+    model, config = tmp_path / "model", tmp_path / "model" / "tokenizer_config.json"
+    shutil.copytree(teachable, model)
+    if template is not None:
+        (model / "chat_template.jinja").write_text(template)
+    config.write_text(json.dumps(json.loads(config.read_text()) | changes))
+    words = words_of(files, model, tmp_path / "out", demonstrations=None, system_instruction="Always red.")
+    assert main(words) == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert all(word in message for word in expected), message
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_option_given_again_has_its_last_value():
+    words = [
+        "--save_steps",
+        "5",
+        "--max_steps",
+        "2",
+        "--save_steps",
+        "1",
+        "--lora-target-modules",
+        "q_proj",
+        "v_proj",
+    ]
+    found = training_keys(words)
+    assert found == {"save_steps": 1, "max_steps": 2, "lora_target_modules": ["q_proj", "v_proj"]}
+
+
+def test_a_given_early_stop_is_the_bakes(files, teachable):
+    request = BakeRequest(
+        model=str(teachable), output=Path("out"), evaluation=str(files / "eval.jsonl"),
+        inputs=str(files / "labelled.jsonl"), system_instruction="Always red.", training={"early_stop": 7},
+    )  # fmt: skip
+    common, baked = training_files(make_plan(request))
+    assert baked["early_stop"] == 7 and "early_stop" not in common
 
 
 @pytest.mark.slow

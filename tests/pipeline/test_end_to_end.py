@@ -10,7 +10,7 @@ import pytest
 
 from distill.cli import main
 from distill.pipeline.config import load_run_config
-from distill.report.published import read_reported
+from distill.report.published import parse_reported, read_reported
 
 ROOT = Path(__file__).parents[2]
 PAPER = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
@@ -56,15 +56,42 @@ def test_every_paper_file_is_a_run(path, scale, tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_paper_reports_the_published_table():
-    config = load_run_config(ROOT / "configs" / "paper" / "section4_qwen1b7.yaml")
-    table = {
-        "gsm8k": (0.2608, 0.6300, 0.7104),
-        "csqa": (0.4300, 0.7338, 0.7404),
-        "math": (0.0150, 0.2860, 0.4160),
-        "ifeval": (0.0721, 0.4214, 0.3845),
+PROMPT, INSTRUCTION = "prompt_level_strict_acc", "inst_level_strict_acc"
+SECTION_1 = {"0-shot": (7.21, 13.79), "4-shot": (8.50, 15.83)}
+SECTION_3 = {
+    # step: baseline and distillation by prompts, the same by instructions
+    200: (40.67, 37.89, 48.44, 45.08),
+    400: (43.25, 41.04, 51.08, 47.48),
+    600: (42.70, 40.67, 51.20, 47.48),
+    800: (41.04, 40.30, 49.64, 47.84),
+    1000: (42.14, 38.45, 50.48, 45.80),
+}
+SECTION_4 = {
+    # 0-shot, SFT, distillation, gain
+    "gsm8k": (26.08, 63.00, 71.04, 8.04),
+    "csqa": (43.00, 73.38, 74.04, 0.66),
+    "math": (1.50, 28.60, 41.60, 13.00),
+    "ifeval": (7.21, 42.14, 38.45, -3.69),
+}
+
+
+def test_the_paper_reports_every_published_figure():
+    path = ROOT / "configs" / "paper" / "section4_qwen1b7.yaml"
+    config = load_run_config(path)
+    published = parse_reported(
+        config.reported, config.reported_source, config.benchmarks, config.conditions, path
+    )
+    found = {
+        (one.benchmark, one.condition, one.which, one.metric): round(100 * one.score, 2)
+        for one in published.scores
     }
-    for benchmark, (zero_shot, sft, distilled) in table.items():
-        reported = config.reported[benchmark]
-        assert (reported["base"]["0-shot"], reported["baseline"][1000]) == (zero_shot, sft)
-        assert reported["online_v1"][1000] == distilled
+    for which, figures in SECTION_1.items():
+        assert tuple(found["ifeval", "base", which, name] for name in (PROMPT, INSTRUCTION)) == figures
+    for step, figures in SECTION_3.items():
+        places = [(name, metric) for metric in (PROMPT, INSTRUCTION) for name in ("baseline", "online_v1")]
+        assert tuple(found["ifeval", name, str(step), metric] for name, metric in places) == figures
+    for benchmark, (zero_shot, sft, distilled, gain) in SECTION_4.items():
+        metric = PROMPT if benchmark == "ifeval" else None
+        places = (("base", "0-shot"), ("baseline", "1000"), ("online_v1", "1000"))
+        assert [found[benchmark, *place, metric] for place in places] == [zero_shot, sft, distilled]
+        assert round(distilled - sft, 2) == gain

@@ -46,6 +46,11 @@ def test_a_folder_without_a_run_reports_nothing(tmp_path):
         ({"gsm8k": {"base": {"0-shot": 7.21}}}, "7.21; give a fraction"),
         ({"gsm8k": {"base": {"0-shot": True}}}, "True; give a fraction"),
         ({"gsm8k": {"base": {}}}, "mapping of names"),
+        (
+            {"gsm8k": {"base": {"0-shot": {"strict": 0.1}}}},
+            "0-shot: 'strict' is not in this run; choose from strict_acc",
+        ),
+        ({"gsm8k": {"base": {"0-shot": {"strict_acc": 2}}}}, "0-shot.strict_acc: the score is 2"),
         ([0.3], "mapping of names"),
     ],
 )

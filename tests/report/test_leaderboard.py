@@ -11,7 +11,12 @@ from distill.statistics.intervals import score_interval
 from distill.statistics.significance import minimum_detectable_effect
 from lm_eval_tasks.errors import UserError
 
-ASKED = {"demonstrations": "fixed", "demonstration_seed": 42, "data_fingerprint": "d"}
+ASKED = {
+    "demonstrations": "fixed",
+    "demonstration_seed": 42,
+    "data_fingerprint": "d",
+    "versions": {"icl-distill": "8"},
+}
 
 
 def write(
@@ -33,7 +38,8 @@ def write(
         },
         "config": {
             "model": changes.pop("backend", "vllm"),
-            "model_args": {"pretrained": f"org/{name}", "dtype": changes.pop("dtype", "bfloat16")},
+            "model_args": {"pretrained": f"org/{name}", "dtype": changes.pop("dtype", "bfloat16")}
+            | changes.pop("arguments", {}),
             "limit": changes.pop("limit", None),
             "model_sha": changes.pop("sha", ""),
         },
@@ -45,14 +51,15 @@ def write(
         "task_hashes": {task: f"hash of {ids}"} if log else {},
     }
     prompt = changes.pop("prompt", "p")
+    docs = changes.pop("docs", [{}] * n)
     assert not changes
     stem = f"{name}-{len(list(folder.iterdir()))}"
     file = folder / f"results_{stem}.json"
     file.write_text(json.dumps(results))
     rows = [
-        {"doc_id": i, "doc": {}, "doc_hash": f"d{i}", "prompt_hash": f"{prompt}{i}", "filter": "none"}
+        {"doc_id": i, "doc": doc, "doc_hash": f"d{i}", "prompt_hash": f"{prompt}{i}", "filter": "none"}
         | {metric: verdict}
-        for i, verdict in zip(ids, verdicts, strict=True)
+        for i, doc, verdict in zip(ids, docs, verdicts, strict=True)
     ]
     if log:
         lines = "".join(json.dumps(row) + "\n" for row in reversed(rows))
@@ -105,9 +112,10 @@ def test_without_a_log_nothing_is_made_up(tmp_path):
 def test_what_is_no_verdict_has_no_count(tmp_path):
     write(tmp_path, [[True, [True, False]], [False, [False]]], task="other", metric="mean_of_levels")
     write(tmp_path, [0.5, 0.75], task="another", metric="f1")
-    for record in board_of(tmp_path)["models"][0]["tasks"]:
-        (found,) = record["metrics"].values()
-        assert {found[name] for name in ("count", "n", "interval", "unit")} == {None}
+    found = {record["task"]: record["metrics"] for record in board_of(tmp_path)["models"][0]["tasks"]}
+    levels, f1 = found["other"]["mean_of_levels"], found["another"]["f1"]
+    assert {levels[name] for name in ("count", "n", "interval", "unit")} == {None}
+    assert [f1[name] for name in ("count", "n", "unit")] == [None, 2, "score"]
 
 
 def test_models_are_paired_row_by_row(tmp_path):
@@ -152,19 +160,20 @@ def test_p_values_are_adjusted_for_all_pairs(tmp_path):
     [
         ({"backend": "hf"}, "the backend", "vllm for org/a (vllm, bfloat16); hf for org/b (hf, bfloat16)"),
         ({"dtype": "float32"}, "dtype", "float32 for org/b"),
-        ({"max_gen_toks": 128}, "the generation settings", "128"),
+        ({"max_gen_toks": 128}, "max_new_tokens", "128"),
         ({"metadata": {"data_fingerprint": "e"}}, "the data fingerprint", "e for org/b"),
-        ({"metadata": {"demonstration_seed": 1}}, "the demonstrations' seed", "1 for org/b"),
+        ({"metadata": {"demonstration_seed": 1}, "k": 8}, "the demonstrations' seed", "1 for org/b"),
         ({"metadata": {"versions": {"icl-distill": "9"}}}, "icl-distill's version", "9 for org/b"),
     ],
 )
 def test_what_differs_is_named_with_the_pair_and_in_a_warning(tmp_path, change, name, message):
-    write(tmp_path, [True, False])
+    k = change.get("k", 0)
+    write(tmp_path, [True, False], k=k)
     write(tmp_path, [True, True], name="b", **change)
     board = board_of(tmp_path)
     assert board["comparisons"][0]["differs"] == [name]
     (warning,) = board["warnings"]
-    assert warning.startswith(f"gsm8k_icl_0shot, 0-shot: {name} differs, so these scores do not compare: ")
+    assert warning.startswith(f"gsm8k_icl_0shot, {k}-shot: {name} differs, so these scores do not compare: ")
     assert message in warning
 
 
@@ -173,7 +182,7 @@ def test_other_prompts_for_the_same_rows_are_named(tmp_path):
     write(tmp_path, [True, True], name="b", prompt="q")
     board = board_of(tmp_path)
     assert board["comparisons"][0]["differs"] == ["the prompts"]
-    assert "the prompt differs" in board["warnings"][0]
+    assert "the 0-shot prompt differs" in board["warnings"][0]
 
 
 @pytest.mark.parametrize(

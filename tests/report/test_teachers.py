@@ -123,3 +123,15 @@ def test_what_sets_memory_and_speed_alone_is_no_other_model(report):
 def test_a_training_that_left_no_record_is_not_accused(report):
     code, page, _, _ = report(UNRECORDED)
     assert code == 0 and "67%" in page
+
+
+def test_what_lm_eval_logged_is_compared_as_far_as_it_says_it(report):
+    """It knows the instruction and the documents as one text, and no ids."""
+    shown = {"num_fewshot": 8, "mode": "fixed", "seed": 42, "system": "of both"}
+    request = {"backend": "hf", "seed": 42}
+    code, page, _, _ = report(gap={"lm_eval": {}, "demonstrations": shown, "request": request})
+    assert code == 0 and "67%" in page
+    code, _, told, _ = report(
+        {"demonstration_seed": 1}, gap={"lm_eval": {}, "demonstrations": shown, "request": request}
+    )
+    assert code == 2 and "demonstration_seed is 1 for the teacher and 42" in told

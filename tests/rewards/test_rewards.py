@@ -112,6 +112,16 @@ def test_reward_function_as_trl_calls_it():
     assert [bool(problem) for problem in extra["problem"]] == [False, False, True, True]
 
 
+def test_the_reward_follows_a_revision():
+    truth = json.dumps({"func_name": "validate_choice", "options": ["yes", "no"]})
+    call = {"completions": ["I say no.", "no"], "ground_truth": [truth] * 2}
+    assert build_reward()(**call) == build_reward(revision="main")(**call) == [1.0, 1.0]
+    assert build_reward(revision="tulu3")(**call) == [0.0, 1.0]
+    for wrong in (lambda: build_reward(revision="2024"), lambda: grade("a", truth, revision="2024")):
+        with pytest.raises(UserError, match="revision: '2024'"):
+            wrong()
+
+
 def test_completion_text():
     assert completion_text([{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]) == "a"
     assert completion_text("a") == "a"

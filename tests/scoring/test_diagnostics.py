@@ -37,8 +37,8 @@ def test_no_loops(text):
 
 
 def test_flags():
-    assert flags("<think>a").unclosed_think and flags("<think>a").empty
-    assert flags(" ").empty and not flags("a").empty
+    assert flags("<think>a").unclosed_think and flags("<think>a").response_empty
+    assert flags(" ").response_empty and not flags("a").response_empty
     assert flags("a").truncated is None and flags("a", truncated=True).truncated
 
 
@@ -49,7 +49,7 @@ def test_score_on_completed_leaves_truncated_responses_out():
             flags("a", truncated=truncated), score=score, response_tokens=10 if truncated else None
         )
     summary = diagnostics.summary()
-    assert summary["truncated_rate"] == pytest.approx(1 / 3)
+    assert summary["truncated"] == pytest.approx(1 / 3)
     assert summary["score_on_completed"] == 0.5
     assert (summary["mean_response_tokens"], summary["response_tokens_known"]) == (10, 1)
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from lm_eval_tasks.benchmarks.rlvr import scorer as rlvr
+from lm_eval_tasks.benchmarks.rlvr.revisions import REVISIONS
 from lm_eval_tasks.errors import UserError
 
 CASES = [
@@ -71,6 +72,46 @@ def test_functions(name, arguments, holds, fails):
     for text, reward in ((holds, 1.0), (fails, 0.0)):
         if text is not None:
             assert rlvr.score(text, {"func_name": name, **arguments}) == rlvr.RlvrVerdict(reward)
+
+
+REVISED = [
+    # function, arguments, text, reward by main, reward by tulu3
+    ("validate_placeholders", {"N": 2}, "none at all", 0, 1),
+    ("validate_placeholders", {"N": "2"}, "none at all", 0, 0),
+    ("validate_choice", {"options": ["yes", "no"]}, "I say no.", 1, 0),
+    ("validate_choice", {"options": ["My answer is yes."]}, "answer is", 0, 1),
+    ("validate_choice", {"options": ["yes", "no"]}, "yes", 1, 1),
+    ("validate_choice", {"options": []}, "yes", 0, 0),
+    ("validate_choice", {"options": "yes"}, "yes", 0, 0),
+    ("validate_frequency_capital_words", {"N": 2, "quantifier": "around"}, "A B C", 1, 0),
+    ("validate_frequency_capital_words", {"N": 20, "quantifier": "around"}, "A " * 18, 1, 0),
+    ("validate_frequency_capital_words", {"N": 2, "quantifier": "around"}, "A B c", 1, 1),
+    ("validate_frequency_capital_words", {"N": 2, "quantifier": "at least"}, "A B C", 1, 1),
+    ("validate_frequency_capital_words", {"N": 2, "quantifier": "less than"}, "A", 0, 0),
+    ("verify_sentence_constraint", {"N": 2, "quantifier": "at least"}, "Look! There.", 1, 0),
+    ("verify_sentence_constraint", {"N": 1, "quantifier": "at most"}, "Look! There.", 0, 1),
+    ("verify_sentence_constraint", {"N": 2, "quantifier": "at least"}, "Look? There!", 1, 1),
+    ("verify_sentence_constraint", {"N": 3, "quantifier": "at least"}, "Look! Who? Me.", 1, 0),
+    ("validate_no_commas", {}, "a", 1, 1),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "text", "main", "tulu3"), REVISED)
+def test_revisions(name, arguments, text, main, tulu3):
+    truth = {"func_name": name, **arguments}
+    assert rlvr.score(text, truth).reward == rlvr.score(text, truth, revision="main").reward == main
+    assert rlvr.score(text, truth, revision="tulu3").reward == tulu3
+
+
+def test_revisions_differ_in_four_functions():
+    main, tulu3 = REVISIONS["main"], REVISIONS["tulu3"]
+    assert list(main) == list(tulu3)
+    assert {name for name in main if main[name] is not tulu3[name]} == {
+        "validate_placeholders", "validate_choice", "validate_frequency_capital_words",
+        "verify_sentence_constraint",
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"revision: 'tulu'.*main, tulu3"):
+        rlvr.score("a", {"func_name": "validate_no_commas"}, revision="tulu")
 
 
 def test_all_25_functions_are_tried():

@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 from lm_eval.__main__ import cli_evaluate
 
 from distill.cli import main
+from distill.report.leaderboard import leaderboard, result_files
 from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.harness.tokens import is_cut, token_counter
 
@@ -60,8 +61,8 @@ def test_the_files_are_complete(chat):
 def test_a_random_model_never_stops_and_is_seen_to_be_cut(chat):
     for samples in chat.samples.values():
         assert [sample["truncated"] for sample in samples] == [True] * 3
-        assert [sample["completed_strict_acc"] for sample in samples] == [None] * 3
-    assert chat.results["results"]["gsm8k_icl_0shot"]["completed_strict_acc,none"] == "N/A"
+        assert [sample["score_on_completed"] for sample in samples] == [None] * 3
+    assert chat.results["results"]["gsm8k_icl_0shot"]["score_on_completed,none"] == "N/A"
 
 
 def test_without_a_chat_template_the_models_files_tell(chat, evaluate, make_lm, model_dir):
@@ -121,14 +122,18 @@ class TestLeaderboard:
             found = record["metrics"]["flexible_acc"]
             assert (found["count"], found["n"]) == (sum(verdicts), 3)
             assert found["value"] == pytest.approx(sum(verdicts) / 3)
-        assert record["metrics"]["completed_strict_acc"] == {
-            "value": None,
-            "stderr": None,
-            "count": None,
-            "n": None,
-            "interval": None,
-            "unit": None,
-        }
+        assert record["metrics"]["score_on_completed"] == {
+            "value": None, "stderr": None, "count": None, "n": 0, "interval": None, "unit": "row",
+        }  # fmt: skip
+
+    def test_our_own_gap_asks_what_lm_eval_asks(self, chat, model_dir, tmp_path):
+        words = ["gap", "--model", str(model_dir), "--task", "gsm8k", "--data", "sample", "--n_samples", "3"]
+        words += ["--max_new_tokens", str(LIMIT), "--backend", "hf", "--output", str(tmp_path / "gap.json")]
+        assert main(words) == 0
+        board = leaderboard(result_files([chat.folder, tmp_path]))
+        (entry,) = board["models"]  # the same weights, and nothing that is told of them differs
+        assert [record["results_file"] for record in entry["tasks"]] == [str(tmp_path / "gap.json")] * 2
+        assert board["warnings"] == [] == board["comparisons"]
 
     def test_a_later_run_replaces_the_same_question_only(self, chat, tmp_path):
         for name, n in (("again", 3), ("shorter", 2)):

@@ -159,7 +159,7 @@ class TestRows:
     def test_cut_answers_are_warned_about_by_the_metric_at_hand(self, rows_spec, run, caplog):
         run(rows_spec(PLAIN, metric="contains"), prompted=False, gen_kwargs={"max_gen_toks": 2})
         assert "orders: truncated is 100.0% (3 of 3 answers)" in caplog.text
-        assert "see completed_contains" in caplog.text and "completed_strict_acc" not in caplog.text
+        assert "see score_on_completed" in caplog.text
 
     def test_by_a_benchmarks_scorer(self, rows_spec, run):
         rows = [{"prompt": "1 + 1?", "completion": "#### 2"}, {"prompt": "2 + 3?", "completion": "#### 5"}]

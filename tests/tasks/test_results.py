@@ -6,11 +6,14 @@ import random
 import statistics
 
 import pytest
+from lm_eval.api.metrics import median, stderr_for_metric
 from lm_eval.utils import make_table
 
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.benchmarks.ifeval.metrics import mean_of_levels, mean_of_levels_stderr
-from lm_eval_tasks.scoring.metrics import UNKNOWN, pooled_mean, pooled_stderr
+from lm_eval_tasks.harness.metrics import Pooled
+from lm_eval_tasks.scoring.metrics import POOLED, UNKNOWN, pooled_mean, pooled_stderr
+from lm_eval_tasks.scoring.names import PARTS
 from lm_eval_tasks.scoring.response import Circumstances
 
 CSQA = {
@@ -35,10 +38,10 @@ class TestOneAnswer:
         found = BENCHMARKS["ifeval"].score(IFEVAL, "A dog.", DONE)
         assert found["prompt_level_strict_acc"] is found["prompt_level_loose_acc"] is False
         assert found["inst_level_strict_acc"] == found["inst_level_loose_acc"] == [True, False, True]
-        assert found["type/punctuation:no_comma"] == [True, True]
-        assert found["type/keywords:existence"] == [False]
-        assert found["type/startend:quotation"] is None
-        assert found["completed_strict_acc"] is False
+        assert BENCHMARKS["ifeval"].parts(IFEVAL, found) == [
+            ("punctuation:no_comma", True), ("keywords:existence", False), ("punctuation:no_comma", True),
+        ]  # fmt: skip
+        assert found["score_on_completed"] is False
 
     def test_thinking_is_not_scored(self):
         found = BENCHMARKS["ifeval"].score(IFEVAL, "<think>well, well</think>A cat.", DONE)
@@ -49,13 +52,13 @@ class TestOneAnswer:
     def test_a_thought_without_end_is_an_empty_answer(self, opened):
         text = "Answer: B" if opened else "<think>Answer: B"
         found = BENCHMARKS["csqa"].score(CSQA, text, Circumstances(truncated=True, opens_thinking=opened))
-        assert (found["strict_acc"], found["empty"], found["unclosed_think"]) == (False, True, True)
-        assert found["completed_strict_acc"] is None
+        assert (found["strict_acc"], found["response_empty"], found["unclosed_think"]) == (False, True, True)
+        assert found["score_on_completed"] is None
 
     def test_an_answer_of_unknown_length_is_not_counted_as_completed(self):
         found = BENCHMARKS["csqa"].score(CSQA, "Answer: B", Circumstances())
         assert found["strict_acc"] is True
-        assert found["truncated"] is found["completed_strict_acc"] is None
+        assert found["truncated"] is found["score_on_completed"] is None
 
     def test_every_answer_has_every_metric(self):
         good, bad = (set(BENCHMARKS["ifeval"].score(IFEVAL, text, DONE)) for text in ("A cat.", ""))
@@ -115,6 +118,27 @@ class TestAggregation:
         assert mean_of_levels_stderr(items) == pytest.approx(statistics.stdev(resampled), rel=0.1)
 
 
+def sorted_scores():
+    return sorted(BENCHMARKS["ifeval"].scores, key=lambda score: score.name)
+
+
+class TestPooled:
+    """The harness takes its own standard error of what `Pooled` leaves it."""
+
+    @pytest.mark.parametrize("n", [2, 3, 8, 25])
+    def test_the_harness_finds_our_standard_error(self, n):
+        rng = random.Random(n)
+        items = [[rng.random() < 0.5 for _ in range(rng.choice([1, 2, 3]))] for _ in range(n)]
+        value, stderr = pooled_mean(items), pooled_stderr(items)
+        pooled = Pooled(POOLED)
+        assert pooled(items) == value
+        assert stderr_for_metric(pooled, bootstrap_iters=100)(items) == pytest.approx(stderr)
+        assert len(items) == n
+
+    def test_nothing_else_is_taken_for_the_mean(self):
+        assert Pooled(POOLED) != median and Pooled(POOLED) not in (len, "mean")
+
+
 @pytest.fixture(scope="module")
 def found(make_lm, evaluate):
     """A run's results."""
@@ -133,7 +157,17 @@ class TestInTheHarness:
         squares = sum(sum(verdict - rate for verdict in one) ** 2 for one in by_prompt)
         expected = math.sqrt(squares * 6 / 5) / len(verdicts)
         assert metrics["inst_level_strict_acc_stderr,none"] == pytest.approx(expected)
-        assert metrics["type/keywords:frequency_stderr,none"] is not None
+
+    def test_types_of_instructions_are_no_metrics_but_a_record(self, found):
+        told = found["configs"]["ifeval_icl_0shot"]["metadata"][PARTS]
+        verdicts = {}
+        for sample in found["samples"]["ifeval_icl_0shot"]:
+            kinds = sample["doc"]["instruction_id_list"]
+            for kind, verdict in zip(kinds, sample["inst_level_strict_acc"], strict=True):
+                verdicts.setdefault(kind, []).append(verdict)
+        assert {kind: (one["count"], one["total"]) for kind, one in told.items()} == {
+            kind: (sum(one), len(one)) for kind, one in verdicts.items()
+        }
 
     def test_every_metric_knows_its_direction(self, found):
         directions = found["higher_is_better"]["ifeval_icl_0shot"]
@@ -147,6 +181,17 @@ class TestInTheHarness:
         assert value == f"{metrics['inst_level_strict_acc,none']:.4f}"
         assert stderr == f"{metrics['inst_level_strict_acc_stderr,none']:.4f}"
         assert "_stderr" not in make_table(found)
+
+    def test_a_standard_error_has_none_of_its_own(self, found):
+        assert "_stderr_stderr" not in json.dumps(found["results"])
+
+    def test_the_four_numbers_come_first(self, found):
+        lines = [line.split("|") for line in make_table(found).splitlines()]
+        names = [line[5].strip() for line in lines if len(line) > 5]
+        first = names.index("inst_level_loose_acc")
+        assert all(not name or set(name) <= set("-:") or name == "Metric" for name in names[:first])
+        assert names[first : first + 4] == [score.name for score in sorted_scores()]
+        assert len(names) < 2 * 12 + 4  # of two tasks
 
     def test_results_are_strict_json(self, found):
         def refuse(constant):

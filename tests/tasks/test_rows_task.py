@@ -197,9 +197,9 @@ class TestScores:
             "empty,none",
             "unclosed_think,none",
             "scorer_error,none",
-            "completed_exact_match,none",
+            "score_on_completed,none",
         } <= set(found)
-        assert found["completed_exact_match,none"] == "N/A"
+        assert found["score_on_completed,none"] == "N/A"
         assert "no_answer,none" not in found
         config = results["configs"]["orders"]
         metadata = config["metadata"]

@@ -82,11 +82,12 @@ def dry_run(request: BakeRequest) -> str:
         [
             f"model {request.model}, job {plan.name}",
             f"learns from {plan.rows} rows, {plan.labelled} of them with an answer"
-            + ("; the prompted model writes the answers" if plan.answered else ""),
+            + ("; the prompted model writes the answers" if plan.answered else "")
+            + (", and the student those it trains on" if request.method == "on_policy" else ""),
             f"the prompted model reads {context.num_fewshot} demonstrations"
             + (f" and {len(system)} characters of instruction and documents" if system else ""),
-            f"evaluates {len(plan.source.evaluation()[: request.n_samples])} rows, answers of at most "
-            f"{plan.max_new_tokens or 'as many as the task allows'} tokens",
+            f"evaluates {len(plan.source.evaluation()[: request.n_samples])} rows, answers of "
+            + (f"at most {plan.max_new_tokens} tokens" if plan.max_new_tokens else "the task's own length"),
             f"baseline: {'plain fine-tuning' if plan.has_baseline else 'none'}; method {request.method}",
         ]
     )
@@ -101,6 +102,11 @@ def _check_gain(plan: Plan, folder: Path) -> None:
     measured = read_measured(folder / plan.name / "gap.json")
     base, prompted = view_of(measured, "bare"), view_of(measured, "prompted")
     if not prompted:
+        print(
+            "WARNING: no evaluated row has a teacher_prompt or privileged_context, so that what the prompt "
+            "gives is not measured. Add one to the rows of --eval.",
+            flush=True,
+        )
         return
     before, after = score_of(base), score_of(prompted)
     assert before is not None and after is not None

@@ -23,6 +23,17 @@ def held_out_rows(rows: int) -> int:
     return min(_HELD_OUT, rows // 8)
 
 
+def rows_read(rows: int, given: Mapping[str, Any]) -> int:
+    """How many of the rows a training of `max_steps` gets to, with those that are held out."""
+    steps = given.get("max_steps")
+    if not isinstance(steps, int) or steps <= 0:
+        return rows
+    step = _number(given.get("per_device_train_batch_size"), _BATCH)
+    step *= _number(given.get("gradient_accumulation_steps"), 1)
+    held_out = given.get("eval_rows", held_out_rows(rows))
+    return min(rows, steps * int(step) + _number(held_out, 0))
+
+
 def learning_rate(hidden_size: int) -> float:
     """Of LoRA on all linear layers; the larger the model, the smaller."""
     return 1e-3 if hidden_size <= 1024 else 5e-4 if hidden_size <= 2560 else 2e-4

@@ -11,6 +11,7 @@ import yaml
 
 from distill.pipeline.bake import defaults
 from distill.pipeline.bake.plan import Plan
+from distill.pipeline.bake.ranges import check_ranges
 from distill.pipeline.config import Answers, BenchmarkRun, Condition, RunConfig, run_config, save_run_config
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_text
@@ -109,7 +110,7 @@ def _benchmark(plan: Plan, folder: Path) -> BenchmarkRun:
         privileged=request.privileged,
         privileged_template=request.privileged_template,
         answers=_answers(plan) if plan.answered else None,
-        prompted=(BAKED,),
+        prompted=(BAKED,) if plan.prompts_evaluated else (),
     )
 
 
@@ -180,8 +181,6 @@ def check_training(plan: Plan) -> None:
     Raises:
         UserError: an option is unknown, or its value cannot be used.
     """
-    if not plan.request.training:
-        return
     from trl import ModelConfig
 
     from distill.training.config import DataArguments, ICLDistillConfig
@@ -197,6 +196,7 @@ def check_training(plan: Plan) -> None:
         except ValueError as error:  # a UserError is one, too
             problem = str(error).removeprefix(f"{file}: ")
             raise UserError(f"the training's options cannot be used: {problem}") from None
+    check_ranges(plan.request.training, rows=plan.rows, cuda=plan.cuda)
 
 
 def _sorted_keys(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -218,8 +218,9 @@ def _sorted_keys(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
             raise UserError(f"--{name} is no option of a bake; it sets this for the training by itself.")
         if name not in common | own:
             raise UserError(f"unknown option --{name}; see --help and the keys of trl_recipes/distill.py.")
-    # What decides how fast it learns is the bake's own: fine-tuning tries several.
-    own |= {"learning_rate", "lr_scheduler_type", "warmup_steps"}
+    # What decides how fast it learns is the bake's own (fine-tuning tries several), and so is the end by the
+    # divergence from a teacher that fine-tuning does not have.
+    own |= {"learning_rate", "lr_scheduler_type", "warmup_steps", "early_stop"}
     return (
         {name: value for name, value in given.items() if name not in own},
         {name: value for name, value in given.items() if name in own},

@@ -168,7 +168,9 @@ def five_lines(outcome: Mapping[str, Any]) -> str:
     names = {"base": "bare", "prompted": "with the prompt", "sft": "fine-tuned", "baked": "baked"}
     scores = [f"{label} {_told(outcome[name])}" for name, label in names.items() if outcome[name]]
     gap = outcome["gap_closed"]
-    if gap is None:
+    if outcome["prompted"] is None:
+        closed_line = "Gap closed: not said; no evaluated row has a prompt of its own to be measured with"
+    elif gap is None:
         closed_line = "Gap closed: not said; the gain of the prompt itself may be chance"
     else:
         ends = ", ".join(f"{end:.0%}" for end in gap["interval"] or ())

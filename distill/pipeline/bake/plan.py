@@ -1,6 +1,7 @@
 """A request looked over before anything is written: rows, prompt, lengths, settings."""
 
 import logging
+import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 from distill.encoding.encode import encode_prompt
 from distill.evaluation.answers import check_labels
 from distill.evaluation.engines import check_model
+from distill.evaluation.session import has_own_context
 from distill.model.demo_model import resolve_model
-from distill.pipeline.bake.defaults import answer_tokens
+from distill.pipeline.bake import defaults
 from distill.pipeline.bake.request import BakeRequest
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.episodes import Episode, Source
@@ -81,10 +83,14 @@ class Plan:
     @property
     def answered(self) -> bool:
         """Whether the teacher writes answers before training."""
+        # On-policy as well: the held-out divergence is measured on answers; a row without one is left out.
         request = self.request
-        if request.method == "on_policy":
-            return False
         return self.labelled < self.rows or request.n_answers > 1 or request.keep == "correct"
+
+    @property
+    def prompts_evaluated(self) -> bool:
+        """Whether the evaluated rows have a prompted view, as the evaluation finds it."""
+        return not self.context.is_empty or has_own_context(self.source)
 
     @property
     def demonstrations_only(self) -> bool:
@@ -111,6 +117,11 @@ def make_plan(request: BakeRequest) -> Plan:
     if Path(model).is_dir():  # what is written down holds from any directory
         model = str(Path(model).resolve())
     tokenizer = AutoTokenizer.from_pretrained(model)
+    if not tokenizer.eos_token:
+        raise UserError(
+            f"--model {request.model}: its tokenizer has no eos_token, so that no answer would ever end. Set "
+            "it in tokenizer_config.json."
+        )
     config = AutoConfig.from_pretrained(model).get_text_config()
     spec = request.spec()
     source = spec.open(chat=tokenizer.chat_template is not None)
@@ -157,7 +168,22 @@ def _learned(source: Source, context: Context, request: BakeRequest) -> list[Epi
     rows, _ = without_repeats(without_overlap(source.train(), picker.fixed)[0])
     if not rows:
         raise UserError(f"{source.name}: there are no rows to learn from; give some with --inputs.")
-    return rows[: request.limit]
+    return _read(rows[: request.limit], source, request)
+
+
+def _read(rows: list[Episode], source: Source, request: BakeRequest) -> list[Episode]:
+    """Of rows of one's own, those that training gets to: the others need no answer."""
+    several = request.accelerate_config is not None  # processes, which share the steps
+    if not isinstance(source, JsonLinesSource) or several or request.method == "on_policy":
+        return rows
+    number = defaults.rows_read(len(rows), request.training)
+    if number == len(rows):
+        return rows
+    print(
+        f"{number} of {len(rows)} inputs are used: --max_steps {request.training['max_steps']} reads no more."
+    )
+    kept = sorted(random.Random(request.seed).sample(range(len(rows)), number))
+    return [rows[index] for index in kept]
 
 
 def _check_context(context: Context, rows: Sequence[Episode], request: BakeRequest) -> None:
@@ -167,6 +193,11 @@ def _check_context(context: Context, rows: Sequence[Episode], request: BakeReque
             "there is nothing to bake: the prompted model reads what the bare one reads. Give "
             "--demonstrations or --num_fewshot, --system_instruction, --document, --privileged, or rows with "
             "a teacher_prompt."
+        )
+    if context.num_fewshot and context.demonstrations == "zero":
+        raise UserError(
+            "--demonstrations zero shows none, so that the prompted model would read what the bare one "
+            "reads. Leave it out."
         )
     if request.method == "on_policy" and (request.keep == "correct" or request.n_answers > 1):
         raise UserError(
@@ -214,7 +245,7 @@ def _answer_limit(
     if not known:
         return None
     lengths = [len(ids) for ids in tokenizer(known, add_special_tokens=False)["input_ids"]]
-    return answer_tokens(lengths)
+    return defaults.answer_tokens(lengths)
 
 
 def _check_lengths(

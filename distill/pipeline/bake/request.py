@@ -97,6 +97,7 @@ class BakeRequest:
         for name in ("limit", "n_samples", "max_new_tokens", "batch_size", "n_answers"):
             number = getattr(self, name)
             check(number is None or number > 0, f"--{name}", number, "give 1 or more")
+        check(self.seed >= 0, "--seed", self.seed, "give 0 or more")
         if self.accelerate_config and not Path(self.accelerate_config).is_file():
             raise UserError(f"--accelerate_config {self.accelerate_config} does not exist.")
         if str(self.task).endswith(".jsonl") and self.inputs and self.evaluation:

@@ -5,11 +5,12 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from distill.evaluation.result import Rows
 from distill.report.entries import Entry, metric_heading, shown_metrics, title_of
 from distill.report.labels import model_name, subject_name
 from distill.report.markdown import Report
-from distill.report.paired import Rows
 from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.scoring.names import DIAGNOSTICS
 
 Row = Mapping[str, Any]
 Json = dict[str, Any]
@@ -21,15 +22,6 @@ MAX_TEXT = 6_000_000
 """Characters of all responses together: a page of this size opens at once."""
 _HEAD, _TAIL = 4000, 1000
 """Characters that are shown of a longer response."""
-_FLAGS = {
-    "truncated": "cut at the token limit",
-    "no_answer": "no answer found",
-    "empty": "empty",
-    "unclosed_think": "thinking never closed",
-    "looping": "looping",
-    "timed_out": "verification timed out",
-    "scorer_error": "scorer failed: counts as wrong",
-}
 
 
 def sample_groups(report: Report) -> list[Json]:
@@ -123,7 +115,7 @@ def _answer(entry: Entry, row: Row) -> Json:
     found: Json = {"text": text, "tokens": row.get("response_tokens"), **_judged(row.get(first))}
     if len(text) > _HEAD + _TAIL:
         found |= {"text": text[:_HEAD], "left_out": len(text) - _HEAD - _TAIL, "tail": text[-_TAIL:]}
-    found["flags"] = [words for name, words in _FLAGS.items() if row.get(name)]
+    found["flags"] = [one.words for name, one in DIAGNOSTICS.items() if row.get(name)]
     if levels := [row[name] for name in entry["metrics"] if isinstance(row.get(name), list)]:
         strict, loose = levels[0], levels[-1] if len(levels[-1]) == len(levels[0]) else levels[0]
         ids = row.get("instruction_id_list") or []

@@ -19,6 +19,7 @@ def load_environment(
     reasoning: bool = False,
     reward_mode: str = "all",
     data: str | None = None,
+    revision: str = "main",
 ) -> "vf.Environment":
     """The environment for `vf-eval ifeval` and legacy trainers.
 
@@ -28,6 +29,7 @@ def load_environment(
         reasoning: Ask for `<think>...</think>`, judge only what follows it, and add the shaping reward.
         reward_mode: `all` or `fraction`; they differ for rows with several constraints.
         data: `hub`, `sample` or a folder; default: `ICL_DATA_DIR`, else `hub`.
+        revision: Whose constraint functions judge: `main` (open-instruct's of August 2026) or `tulu3`.
 
     Raises:
         UserError: an argument that cannot be used, or data that cannot be loaded.
@@ -40,6 +42,7 @@ def load_environment(
         reasoning=reasoning,
         reward_mode=reward_mode,
         data=data,
+        revision=revision,
     )
 
 

@@ -1,5 +1,6 @@
 """What both faces share: the text that is judged, and whether a row can be graded."""
 
+from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION
 from lm_eval_tasks.benchmarks.rlvr.rewards import grade
 
 _PROBE = "A plain English sentence is enough to see whether a constraint can be judged."
@@ -16,13 +17,15 @@ def raw_response(content: object, reasoning_content: object, *, reasoning: bool)
     return content
 
 
-def is_gradable(ground_truth: str, satisfying: str | None, violating: str | None) -> bool:
+def is_gradable(
+    ground_truth: str, satisfying: str | None, violating: str | None, revision: str = DEFAULT_REVISION
+) -> bool:
     """Whether the row tells good responses from bad ones, as far as it has any.
 
     A row without responses of its own must at least judge an ordinary sentence without a problem.
     """
-    if grade(_PROBE, ground_truth).problem is not None:
+    if grade(_PROBE, ground_truth, revision=revision).problem is not None:
         return False
-    keeps = satisfying is None or grade(satisfying, ground_truth).reward == 1.0
-    breaks = violating is None or grade(violating, ground_truth).reward == 0.0
+    keeps = satisfying is None or grade(satisfying, ground_truth, revision=revision).reward == 1.0
+    breaks = violating is None or grade(violating, ground_truth, revision=revision).reward == 0.0
     return keeps and breaks

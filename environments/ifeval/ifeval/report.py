@@ -1,23 +1,28 @@
-"""A saved run of `vf-eval` or `eval` -> a report under `reports/`, and the list of reports in the README.
+"""A run of `vf-eval` or `eval` -> a report under `reports/`, and the list of reports in the README.
+
+`vf-eval` in a checkout has its report written when it ends. Of a saved run:
 
     ifeval-report                 # the newest run under ./environments/ifeval/outputs
-    ifeval-report RUN_FOLDER      # of vf-eval (results.jsonl), or of v1's eval (traces.jsonl)
+    ifeval-report RUN_FOLDER      # of vf-eval -s (results.jsonl), or of v1's eval (traces.jsonl)
 
 Every reward is computed again from the logged completion; the report says how many agree with the log.
 """
 
 import argparse
 import json
+import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from ifeval.runs import Run, newest_run, read_run
+from ifeval.runs import Run, judged_run, newest_run, read_run
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import write_json, write_text
+
+logger = logging.getLogger(__name__)
 
 BEGIN, END = "<!-- vf:begin:reports -->", "<!-- vf:end:reports -->"
 _NONE = (
@@ -34,6 +39,35 @@ def write_report(run: Run, environment: Path, name: str) -> Path:
     write_json(reports / f"{name}.json", summary)
     update_readme(environment / "README.md", reports)
     return path
+
+
+def report_outputs(
+    metadata: Mapping[str, Any], results: Sequence[Mapping[str, Any]], results_path: Path
+) -> Path | None:
+    """Report on a run of `vf-eval` that has just ended, saved or not.
+
+    Args:
+        metadata: As in `Run`.
+        results: As in `Run`.
+        results_path: The folder that `vf-eval` named for the run: `<environment>/outputs/evals/<name>/<id>`.
+
+    Returns:
+        The page; None where the run has no rollout or `<environment>` has no README with our markers, such as
+        in a folder of the user's own.
+    """
+    environment = results_path.parents[min(3, len(results_path.parents) - 1)]
+    readme = environment / "README.md"
+    if not results or not readme.is_file() or BEGIN not in readme.read_text(encoding="utf-8"):
+        return None
+    try:
+        return write_report(judged_run(metadata, results), environment, _name(results_path))
+    except (UserError, OSError) as error:  # the run itself is done
+        logger.warning("no report of %s: %s", results_path, error)
+        return None
+
+
+def _name(folder: Path) -> str:
+    return re.sub(r"[^\w.-]+", "-", f"{folder.resolve().parent.name}--{folder.resolve().name}")
 
 
 def update_readme(readme: Path, reports: Path) -> None:
@@ -97,8 +131,7 @@ def main() -> None:
     try:
         folder = args.run or newest_run(args.environment)
         run = read_run(folder)
-        name = re.sub(r"[^\w.-]+", "-", f"{folder.resolve().parent.name}--{folder.resolve().name}")
-        path = write_report(run, args.environment, name)
+        path = write_report(run, args.environment, _name(folder))
     except UserError as error:
         print(f"ifeval-report: {error}", file=sys.stderr)
         sys.exit(2)

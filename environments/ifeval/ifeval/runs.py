@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ifeval.core import raw_response
+from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION
 from lm_eval_tasks.benchmarks.rlvr.rewards import Grade, batch_metrics, grade
 from lm_eval_tasks.errors import UserError
 
@@ -85,8 +86,17 @@ def read_run(folder: Path) -> Run:
         ) from None
     if not results:
         raise UserError(f"{folder} holds no rollout.")
+    return judged_run(metadata, results)
+
+
+def judged_run(metadata: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> Run:
+    """A run of these rollouts, in `vf-eval`'s shape, judged again by the arguments in its metadata."""
     env_args = metadata.get("env_args") or {}
-    options = {"reasoning": env_args.get("reasoning", False), "mode": env_args.get("reward_mode", "all")}
+    options = {
+        "reasoning": env_args.get("reasoning", False),
+        "mode": env_args.get("reward_mode", "all"),
+        "revision": env_args.get("revision", DEFAULT_REVISION),
+    }
     return Run(metadata, results, [_grade_again(row, **options) for row in results])
 
 
@@ -115,7 +125,8 @@ def _read_v1(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def _options(task: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: task[name] for name in ("reasoning", "reward_mode")}
+    # Runs of earlier versions name no revision.
+    return {name: task[name] for name in ("reasoning", "reward_mode", "revision") if name in task}
 
 
 def _legacy_shape(trace: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,12 +137,14 @@ def _legacy_shape(trace: Mapping[str, Any]) -> dict[str, Any]:
         "completion": [node["message"] for node in trace["nodes"]],
         "reward": sum(reward["score"] * reward["weight"] for reward in trace["rewards"].values()),
         "error": trace["errors"] or None,
-        "is_truncated": bool(calls) and calls[-1]["finish_reason"] == "length",
+        "is_truncated": bool(calls) and calls[-1].get("finish_reason") == "length",
     }
 
 
-def _grade_again(row: Mapping[str, Any], *, reasoning: bool, mode: str) -> Grade:
+def _grade_again(row: Mapping[str, Any], *, reasoning: bool, mode: str, revision: str) -> Grade:
     messages = [message for message in row.get("completion") or [] if message.get("role") == "assistant"]
+    if not messages and row.get("error") is not None:
+        return Grade(0.0, 0.0, 0.0, {}, "the rollout failed before the model had answered")
     last = messages[-1] if messages else {}
     text = raw_response(last.get("content"), last.get("reasoning_content"), reasoning=reasoning)
-    return grade(text, row.get("answer", ""), reasoning=reasoning, mode=mode)
+    return grade(text, row.get("answer", ""), reasoning=reasoning, mode=mode, revision=revision)

@@ -26,6 +26,8 @@ class IFEvalTaskConfig(vf.TaskConfig):
     """Ask for `<think>...</think>`, judge only what follows it, and add the shaping reward."""
     reward_mode: Literal["all", "fraction"] = "all"
     """They differ for rows with several constraints."""
+    revision: Literal["main", "tulu3"] = "main"
+    """Whose constraint functions judge: open-instruct's of August 2026, or those of Tulu 3."""
 
 
 class IFEvalConfig(vf.TasksetConfig):
@@ -50,9 +52,10 @@ class IFEvalTask(vf.Task[IFEvalData, vf.State, IFEvalTaskConfig]):
         content, thought = (
             (messages[-1].content, messages[-1].reasoning_content) if messages else (None, None)
         )
-        reasoning = self.config.reasoning
-        text = raw_response(content, thought, reasoning=reasoning)
-        return grade(text, self.data.ground_truth, reasoning=reasoning, mode=self.config.reward_mode)
+        config = self.config
+        text = raw_response(content, thought, reasoning=config.reasoning)
+        options = {"mode": config.reward_mode, "revision": config.revision}
+        return grade(text, self.data.ground_truth, reasoning=config.reasoning, **options)
 
     @vf.reward
     async def constraint_reward(self, trace: vf.Trace) -> float:
@@ -74,7 +77,8 @@ class IFEvalTask(vf.Task[IFEvalData, vf.State, IFEvalTaskConfig]):
 
     async def validate(self, runtime: vf.Runtime) -> bool:
         """Whether the row can be graded and, if it has responses, tells them apart."""
-        return is_gradable(self.data.ground_truth, self.data.satisfying, self.data.violating)
+        data = self.data
+        return is_gradable(data.ground_truth, data.satisfying, data.violating, self.config.revision)
 
 
 class IFEvalTaskset(vf.Taskset[IFEvalTask, IFEvalConfig]):

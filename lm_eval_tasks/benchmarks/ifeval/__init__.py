@@ -7,7 +7,7 @@ from typing import Any
 from lm_eval_tasks.benchmarks.definition import Benchmark, Role, Score
 from lm_eval_tasks.benchmarks.ifeval.judge import make_ifeval_judge
 from lm_eval_tasks.benchmarks.ifeval.make_training import make_ifeval
-from lm_eval_tasks.benchmarks.ifeval.metrics import IFEVAL_METRICS, score_ifeval
+from lm_eval_tasks.benchmarks.ifeval.metrics import IFEVAL_METRICS, ifeval_parts, score_ifeval
 from lm_eval_tasks.benchmarks.ifeval.rows import is_compliant, parse_ifeval
 from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.reading import Split
@@ -33,6 +33,7 @@ BENCHMARK = Benchmark(
     parse=parse_ifeval,
     score=score_ifeval,
     metrics=IFEVAL_METRICS,
+    parts=ifeval_parts,
     scores=(
         Score(
             "prompt_level_strict_acc",

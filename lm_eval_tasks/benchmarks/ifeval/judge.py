@@ -1,6 +1,7 @@
 """IFEval's responses in a file, judged."""
 
 import os
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from lm_eval_tasks.reading import DATA_DIR_VARIABLE
 from lm_eval_tasks.scorefile.judging import Judged
 from lm_eval_tasks.scorefile.records import Record
 from lm_eval_tasks.scoring.diagnostics import flag
+from lm_eval_tasks.scoring.names import PARTS
 
 
 def make_ifeval_judge(data: Path | None) -> "IFEvalJudge":
@@ -75,12 +77,9 @@ class IFEvalJudge:
 
     def summarise(self, metrics: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
         """See `Judge`."""
-        known = [metric["value"] for metric in metrics.values() if metric["value"] is not None]
-        mean = {
-            "label": "unweighted mean of the four accuracies above (not an official number)",
-            "value": sum(known) / len(known) if known else None,
-        }
-        return {"mean_of_four": mean, "per_instruction_type": dict(parts)}
+        strict = [metrics[name]["value"] for name in self.metrics if "strict" in name]
+        mean = None if None in strict else statistics.fmean(strict)
+        return {"strict_acc_mean": mean, PARTS: dict(parts)}
 
     def _scores(self, strict: tuple[bool, ...], loose: tuple[bool, ...]) -> dict[str, tuple[float, int]]:
         n = len(strict)

@@ -1,10 +1,10 @@
-"""IFEval's metrics of one answer: the four numbers, and the strict verdicts on each instruction type."""
+"""IFEval's metrics of one answer: the four numbers, their single one, and verdicts by instruction type."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lm_eval_tasks.benchmarks.ifeval.scorer import INSTRUCTION_IDS, IFEvalVerdict, check
+from lm_eval_tasks.benchmarks.ifeval.scorer import IFEvalVerdict, check
 from lm_eval_tasks.scoring import diagnostics
 from lm_eval_tasks.scoring.metrics import (
     COMMON_METRICS,
@@ -15,6 +15,7 @@ from lm_eval_tasks.scoring.metrics import (
     pooled_mean,
     pooled_stderr,
 )
+from lm_eval_tasks.scoring.names import ON_COMPLETED
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances, guarded
 
 
@@ -37,19 +38,22 @@ def score_ifeval(
         "inst_level_strict_acc": strict,
         "prompt_level_loose_acc": verdict.prompt_level_loose,
         "inst_level_loose_acc": loose,
-        "mean_strict_acc": [verdict.prompt_level_strict, strict],
-        "completed_strict_acc": verdict.prompt_level_strict if at.truncated is False else None,
+        "strict_acc_mean": [verdict.prompt_level_strict, strict],
+        ON_COMPLETED: verdict.prompt_level_strict if at.truncated is False else None,
         "scorer_error": error,
     }
     metrics |= asdict(diagnostics.flag(response or "", thought, truncated=at.truncated))
     del metrics["no_answer"]  # none is extracted
-    for name in INSTRUCTION_IDS:
-        metrics[f"type/{name}"] = [ok for ok, id in zip(strict, ids, strict=False) if id == name] or None
     return metrics
 
 
+def ifeval_parts(doc: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, bool]]:
+    """The strict verdicts on one answer's instructions, each with the instruction's type."""
+    return list(zip(doc["instruction_id_list"], metrics["inst_level_strict_acc"], strict=False))
+
+
 def mean_of_levels(items: Sequence[tuple[bool, Sequence[bool]]]) -> float:
-    """The mean of prompt-level and instruction-level accuracy: the one number that model cards quote."""
+    """IFEval in one number: the mean of the two strict accuracies, prompt-level and instruction-level."""
     prompts = sum(prompt for prompt, _ in items) / len(items)
     verdicts = [verdict for _, instructions in items for verdict in instructions]
     return (prompts + sum(verdicts) / len(verdicts)) / 2
@@ -74,7 +78,6 @@ IFEVAL_METRICS: Mapping[str, Metric] = {
     "inst_level_strict_acc": POOLED,
     "prompt_level_loose_acc": MEAN,
     "inst_level_loose_acc": POOLED,
-    "mean_strict_acc": Metric(aggregation=mean_of_levels, stderr=mean_of_levels_stderr),
+    "strict_acc_mean": Metric(aggregation=mean_of_levels, stderr=mean_of_levels_stderr),
     **COMMON_METRICS,
-    **{f"type/{name}": POOLED for name in INSTRUCTION_IDS},
 }

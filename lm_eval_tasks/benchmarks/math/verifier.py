@@ -1,10 +1,12 @@
 """math-verify at arm's length: in a process that can be killed.
 
 Symbolic comparison may hang, and math-verify's own timeouts do not always end it (Math-Verify#65). Here a
-worker process compares; one that exceeds the limit is killed and replaced.
+worker process compares; one that exceeds the limit dies and is replaced. The limit is of the worker's own
+processor time, so that a verdict does not depend on what else the machine has to do.
 """
 
 import atexit
+import importlib.util
 import json
 import os
 import queue
@@ -16,8 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-TIME_LIMIT_S = 5.0
-"""Wall-clock seconds that one comparison may take."""
+TIME_LIMIT_S = 5
+"""Processor seconds that one comparison may take, to the second; its worker ends itself."""
+_PATIENCE = 20 if importlib.util.find_spec("resource") else 1
+"""Wall-clock seconds for each of them until the worker is killed: it sleeps, or cannot measure (Windows)."""
 START_LIMIT_S = 120.0
 _WORKER = Path(__file__).with_name("worker.py")
 
@@ -28,7 +32,7 @@ class Comparison:
 
     Attributes:
         equal: Whether both expressions mean the same.
-        timed_out: Whether the worker had to be killed, or died; `equal` is False then.
+        timed_out: Whether the worker came to its limit, or died; `equal` is False then.
     """
 
     equal: bool
@@ -41,8 +45,8 @@ class Verifier:
     Safe to share between threads, which take turns. A forked child starts a worker of its own.
     """
 
-    def __init__(self, time_limit: float = TIME_LIMIT_S) -> None:
-        """Nothing starts yet; `time_limit` is in seconds."""
+    def __init__(self, time_limit: int = TIME_LIMIT_S) -> None:
+        """Nothing starts yet; `time_limit` is in processor seconds."""
         self._time_limit = time_limit
         self._turn = threading.Lock()
         self._worker: subprocess.Popen[str] | None = None
@@ -61,7 +65,7 @@ class Verifier:
             try:
                 worker.stdin.write(json.dumps([target, answer]) + "\n")
                 worker.stdin.flush()
-                line = self._answers.get(timeout=self._time_limit)
+                line = self._answers.get(timeout=self._time_limit * _PATIENCE)
             except (queue.Empty, OSError):
                 line = None
             if line is None:
@@ -83,7 +87,7 @@ class Verifier:
     def _start(self) -> "subprocess.Popen[str]":
         worker = subprocess.Popen(
             # -P: the script's folder has modules named like the standard library's.
-            [sys.executable, "-P", str(_WORKER)],
+            [sys.executable, "-P", str(_WORKER), str(self._time_limit)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,15 +1,21 @@
-"""The process that compares two LaTeX expressions; started and killed by `verifier`.
+"""The process that compares two LaTeX expressions; started by `verifier`, with processor seconds for each.
 
 Reads JSON lines `[target, answer]`, writes JSON lines `true` or `false`, after a first line that is `null`
 when all is well and the reason otherwise. Runs as a script, apart from our package, so that nothing but
-math-verify is imported. It has no time limit of its own: sympy can hang where no signal reaches it, so
-whoever started it kills it.
+math-verify is imported. At its time limit the system ends it: sympy can hang where no handler of a signal
+is reached.
 """
 
 import json
 import logging
 import os
 import sys
+import time
+
+try:
+    import resource
+except ImportError:  # no such limits on Windows
+    resource = None  # type: ignore[assignment]
 
 MEMORY_LIMIT_BYTES = 4 << 30
 
@@ -36,6 +42,7 @@ def main() -> None:
     print(json.dumps(None), file=results, flush=True)
     for line in sys.stdin:
         target, answer = json.loads(line)
+        _limit_time(int(sys.argv[1]))
         try:
             equal = bool(math_verify.verify(read(target), read(answer), timeout_seconds=None))
         except (Exception, RecursionError, MemoryError):
@@ -45,11 +52,19 @@ def main() -> None:
 
 def _limit_memory() -> None:
     """Powers such as 9^{9^9} must fail here rather than take the machine down."""
-    try:
-        import resource
-    except ImportError:  # no such limits on Windows
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _limit_time(seconds: int) -> None:
+    """From now on; what was used before is rounded up."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_CPU)
+        limit = int(time.process_time()) + 1 + seconds
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (limit if most == resource.RLIM_INFINITY else min(limit, most), most)
+        )
 
 
 if __name__ == "__main__":

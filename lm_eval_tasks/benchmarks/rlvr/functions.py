@@ -1,11 +1,7 @@
-"""The 25 constraint functions of RLVR-IFeval, after those on open-instruct's main branch.
-
-On 1,950 texts they agree with main (e6c3044a) everywhere. Tulu 3 was trained with an earlier revision
-(9c2d44be), which decides otherwise on 119 of them: `validate_placeholders` 75, `validate_choice` 41,
-`validate_frequency_capital_words` 3.
+"""The 25 constraint functions of RLVR-IFeval, after open-instruct's main branch of August 2026 (e6c3044a).
 
 Each takes the answer and its own arguments. Where the original takes quadratic time on some texts, the same
-matches are counted in one pass here.
+matches are counted in one pass here. Earlier states of open-instruct: `revisions.py`.
 """
 
 import re

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
+from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION, check_revision
 from lm_eval_tasks.benchmarks.rlvr.scorer import judge, parse_ground_truth
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring.thinking_tags import KNOWN_TAGS
@@ -90,7 +91,14 @@ def is_well_formed(response: str) -> bool:
     return problem is None and response.lstrip().startswith(OPENING)
 
 
-def grade(response: object, ground_truth: object, *, reasoning: bool = False, mode: str = "all") -> Grade:
+def grade(
+    response: object,
+    ground_truth: object,
+    *,
+    reasoning: bool = False,
+    mode: str = "all",
+    revision: str = DEFAULT_REVISION,
+) -> Grade:
     """Judge one response.
 
     Args:
@@ -98,11 +106,13 @@ def grade(response: object, ground_truth: object, *, reasoning: bool = False, mo
         ground_truth: JSON text of one constraint or a list of them.
         reasoning: Judge only what follows `</think>`, and add the shaping of +0.2 or -0.2.
         mode: `all`: 1 if every constraint holds, else 0; `fraction`: the share that holds.
+        revision: Whose constraint functions judge, one of `REVISIONS`.
 
     Raises:
-        UserError: unknown `mode`. Bad rows and bad responses do not raise.
+        UserError: unknown `mode` or `revision`. Bad rows and bad responses do not raise.
     """
     check_mode(mode)
+    check_revision(revision)
     try:
         if not isinstance(ground_truth, str):
             raise UserError(f"ground_truth must be JSON text, not {type(ground_truth).__name__}.")
@@ -113,7 +123,7 @@ def grade(response: object, ground_truth: object, *, reasoning: bool = False, mo
     answer, problem = final_answer(text, reasoning=reasoning)
     if text is not response:
         problem = f"the response must be text, not {type(response).__name__}"
-    found = [] if problem else [judge(answer, constraint) for constraint in constraints]
+    found = [] if problem else [judge(answer, constraint, revision) for constraint in constraints]
     rewards = [verdict.reward for verdict in found] or [0.0] * len(constraints)
     reasons = [problem, *(verdict.reason for verdict in found)]
     share = sum(rewards) / len(rewards)
@@ -148,7 +158,9 @@ class RewardFunction(Protocol):
         """One reward per completion."""
 
 
-def build_reward(*, reasoning: bool = False, mode: str = "all") -> RewardFunction:
+def build_reward(
+    *, reasoning: bool = False, mode: str = "all", revision: str = DEFAULT_REVISION
+) -> RewardFunction:
     """The reward function of GRPO.
 
     Its `completions` are texts or chat messages; the data set's column `ground_truth` says what they are
@@ -156,9 +168,10 @@ def build_reward(*, reasoning: bool = False, mode: str = "all") -> RewardFunctio
     the share of completions with a problem as `problem_rate`, and the problems beside the completions.
 
     Raises:
-        UserError: unknown `mode`.
+        UserError: unknown `mode` or `revision`.
     """
     check_mode(mode)
+    check_revision(revision)
 
     def ifeval_reward(
         completions: Sequence[Any],
@@ -168,7 +181,7 @@ def build_reward(*, reasoning: bool = False, mode: str = "all") -> RewardFunctio
         **columns: Any,
     ) -> list[float]:
         grades = [
-            grade(completion_text(completion), truth, reasoning=reasoning, mode=mode)
+            grade(completion_text(completion), truth, reasoning=reasoning, mode=mode, revision=revision)
             for completion, truth in zip(completions, ground_truth, strict=True)
         ]
         if log_metric is not None:

@@ -1,17 +1,18 @@
 """RLVR-IFeval: reward 1 where the constraint function of the ground truth holds, else 0.
 
-The functions are those on the main branch of open-instruct (https://github.com/allenai/open-instruct),
-neither Google's nor quite those that Tulu 3 was trained with: see `lm_eval_tasks.benchmarks.rlvr.functions`.
+The functions are open-instruct's, not Google's. `revision` says which state of them: `main`, or `tulu3`, with
+which Tulu 3 (https://arxiv.org/abs/2411.15124) was trained; see `revisions`.
 """
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from lm_eval_tasks.benchmarks.rlvr.functions import FUNCTIONS, UnsatisfiableError
+from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION, REVISIONS, check_revision
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.scoring.thinking import split_thinking
 
@@ -30,7 +31,11 @@ class RlvrVerdict:
 
 
 def score(
-    response: str, ground_truth: str | Mapping[str, Any], *, opened_in_prompt: bool = False
+    response: str,
+    ground_truth: str | Mapping[str, Any],
+    *,
+    opened_in_prompt: bool = False,
+    revision: str = DEFAULT_REVISION,
 ) -> RlvrVerdict:
     """Judge one response.
 
@@ -38,25 +43,25 @@ def score(
         response: The raw response; thinking is split off first.
         ground_truth: `func_name` and its arguments, as a mapping or a JSON object; nulls are dropped.
         opened_in_prompt: See `split_thinking`.
+        revision: Whose functions judge, one of `REVISIONS`.
 
     Raises:
-        UserError: unreadable ground truth or unknown `func_name`.
+        UserError: unreadable ground truth, unknown `func_name` or unknown `revision`.
     """
-    return judge(split_thinking(response, opened_in_prompt=opened_in_prompt).answer, ground_truth)
+    answer = split_thinking(response, opened_in_prompt=opened_in_prompt).answer
+    return judge(answer, ground_truth, revision)
 
 
-def judge(answer: str, ground_truth: str | Mapping[str, Any]) -> RlvrVerdict:
-    """Judge an answer as it stands: `score` without the splitting of thinking.
-
-    Raises:
-        UserError: unreadable ground truth or unknown `func_name`.
-    """
+def judge(
+    answer: str, ground_truth: str | Mapping[str, Any], revision: str = DEFAULT_REVISION
+) -> RlvrVerdict:
+    """Judge an answer as it stands: `score` without the splitting of thinking; raises as it does."""
     name, arguments = parse_ground_truth(ground_truth)
     if not answer.strip():
         return RlvrVerdict(0.0, "empty answer")
-    function = FUNCTIONS[name]
+    function = REVISIONS[check_revision(revision)][name]
     try:
-        bound = _signature(name).bind(answer, **arguments)
+        bound = _signature(function).bind(answer, **arguments)
     except TypeError as error:
         return RlvrVerdict(0.0, f"{name}: {error}")
     try:
@@ -66,8 +71,8 @@ def judge(answer: str, ground_truth: str | Mapping[str, Any]) -> RlvrVerdict:
 
 
 @cache
-def _signature(name: str) -> inspect.Signature:
-    return inspect.signature(FUNCTIONS[name])
+def _signature(function: Callable[..., bool]) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def parse_ground_truth(ground_truth: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
