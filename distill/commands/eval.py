@@ -13,7 +13,7 @@ from lm_eval_tasks.files import read_yaml_mapping
 
 _OF_THE_CONFIG = (
     "data", "demonstrations", "demonstration_seed", "system_instruction", "document", "privileged",
-    "privileged_template",
+    "privileged_template", "enable_thinking",
 )  # fmt: skip
 """What the training's file says where the command line does not."""
 
@@ -50,7 +50,6 @@ def run(args: argparse.Namespace) -> int:
     tasks = args.task or [_key(config, former, "--task", args.config)]
     for name in _OF_THE_CONFIG:
         setattr(args, name, _first(getattr(args, name), config.get(name)))
-    args.enable_thinking = args.enable_thinking or bool(config.get("enable_thinking"))
     specs = specs_from_args(args, tasks)
     settings = settings_from_args(args, model=resolve_model(model))
     # torch, only once the options are known to be right

@@ -1,6 +1,7 @@
 """`icl-distill report`: results files -> tables, figures and one HTML page."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from lm_eval_tasks.errors import UserError
@@ -18,14 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report, and print what was written."""
+    """Write the report, and print what was written; 2 if it has an error to tell."""
     require("report")
     from distill.report.write import write_report
 
     output = args.output or _default_output(args.paths)
-    for page in write_report(args.paths, output, args.title, cards=args.cards):
+    written, errors = write_report(args.paths, output, args.title, cards=args.cards)
+    for page in written:
         print(page)
-    return 0
+    for error in errors:
+        print(f"icl-distill report: {error}", file=sys.stderr)
+    return 2 if errors else 0
 
 
 def _default_output(paths: list[Path]) -> Path:

@@ -97,7 +97,9 @@ def add_settings_arguments(parser: argparse.ArgumentParser, *, model_required: b
     add("--batch_size", default="16", help="prompts at once on the hf backend: a number or 'auto'")
     add("--seed", type=int, default=42)
     add_context_arguments(parser)
-    add("--enable_thinking", action="store_true", help="let the chat template open a thinking block")
+    # A run hands on what its training file says: `false` has to be sayable.
+    add("--enable_thinking", nargs="?", const=True, type=_truth, metavar="true|false",
+        help="let the chat template open a thinking block")  # fmt: skip
     add("--model_args", default="", metavar="K=V,...", help="further arguments of lm-eval's model class")
 
 
@@ -131,7 +133,7 @@ def settings_from_args(args: argparse.Namespace, *, model: str) -> EvalSettings:
         dtype=args.dtype,
         batch_size=_batch_size(args.batch_size),
         seed=args.seed,
-        enable_thinking=args.enable_thinking,
+        enable_thinking=bool(args.enable_thinking),
         model_args=parse_pairs("--model_args", args.model_args),
     )
 
@@ -151,6 +153,12 @@ def _default_backend() -> str:
     import torch
 
     return "vllm" if importlib.util.find_spec("vllm") and torch.cuda.is_available() else "hf"
+
+
+def _truth(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
+    return word.lower() == "true"
 
 
 def _batch_size(word: str) -> int | str:

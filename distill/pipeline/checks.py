@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.pipeline.config import BenchmarkRun, RunConfig
-from distill.pipeline.training import training_files
+from distill.pipeline.view import check_view, training_files
 from lm_eval_tasks.errors import UserError
 
 
@@ -19,12 +19,14 @@ def check_trainings(config: RunConfig, folder: Path, path: Path) -> None:
         path: The run file, for messages.
 
     Raises:
-        UserError: a training file is missing, an option is unknown or has a value that cannot be read, or a
-            step is never saved.
+        UserError: a training file is missing, an option is unknown or has a value that cannot be read, a
+            step is never saved, or the gap that is measured is not that of a teacher.
     """
     for benchmark, run in config.benchmarks.items():
         for condition in config.conditions:
             settings = _settings(config, benchmark, condition, folder, path)
+            _check_model(settings, f"{path}: condition {condition!r}")
+            check_view(config, benchmark, condition, folder, path)
             _check_steps(run, settings, f"{path}: benchmarks.{benchmark}.checkpoint_steps", condition)
 
 
@@ -50,6 +52,16 @@ def _settings(
         (f"{path}: conditions.{condition}.training", spec.training),
     ]
     return merged_settings((DataArguments, ModelConfig, kind), files, over)
+
+
+def _check_model(settings: Mapping[str, Any], where: str) -> None:
+    """What changes the trained model, and has no counterpart in what is measured."""
+    for name, usual in (("model_revision", (None, "main")), ("chat_template_path", (None,))):
+        if settings[name] not in usual:
+            raise UserError(
+                f"{where}: {name} is {settings[name]!r}, and gap and scores are measured without it. Save "
+                "model and tokenizer as they are wanted into a folder, and name that as model_name_or_path."
+            )
 
 
 def _check_steps(run: BenchmarkRun, settings: Mapping[str, Any], where: str, condition: str) -> None:

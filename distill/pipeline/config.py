@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from distill.pipeline.config_errors import complaint
@@ -23,9 +31,11 @@ from distill.pipeline.values import (
     Devices,
     Fewshot,
     FolderName,
+    ModelArgument,
     Positive,
     Seed,
     Step,
+    model_arguments,
     or_empty,
 )
 from distill.report.published import BASE, RUN_FILE, parse_reported
@@ -173,6 +183,10 @@ class RunConfig:
     """Of the evaluated weights."""
     tensor_parallel_size: Positive = 1
     """GPUs that one vLLM engine spans."""
+    model_args: Annotated[Mapping[str, ModelArgument], AfterValidator(model_arguments)] = field(
+        default_factory=dict
+    )
+    """Further arguments of lm-eval's model class, such as `max_model_len`, for all that is measured."""
     seed: Seed = 42
     """Of everything drawn."""
     together: Annotated[bool, Field(strict=True)] = False

@@ -8,21 +8,16 @@ from typing import Any
 from distill.evaluation.data_overlap import OVERLAP_FILE
 from distill.evaluation.results import SAMPLES
 from distill.pipeline.config import BenchmarkRun, RunConfig
-from distill.pipeline.meaning import Merged
 from distill.pipeline.retention import retention_stages
 from distill.pipeline.stage import Part, Stage, module_command
 from distill.pipeline.tasks import input_files, task_options
 from distill.pipeline.training import trained_dir, training_name, training_stages
+from distill.pipeline.view import view_of
 from distill.report.published import RUN_FILE
 from lm_eval_tasks.reading import resolve_source
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 
 _CLI = "distill.cli"
-_OF_THE_TRAINING_FILE = (
-    "enable_thinking", "data", "demonstrations", "demonstration_seed", "system_instruction",
-    "document", "privileged", "privileged_template",
-)  # fmt: skip
-"""What an evaluation reads there."""
 
 
 def build_stages(
@@ -94,7 +89,7 @@ def _answers(config: RunConfig, benchmark: str, run: BenchmarkRun, folder: Path,
     output = output_dir / benchmark / "answers.jsonl"
     options = _evaluation_options(config, benchmark, run, folder)
     wished = {} if run.answers is None else dataclasses.asdict(run.answers)
-    options |= {"num_fewshot": max(run.num_fewshot), **wished, "output": output}
+    options |= {"num_fewshot": _shots(config, benchmark, folder), **wished, "output": output}
     options["inputs"] = task_options(config, benchmark, folder).get("inputs")
     options.pop("n_samples")
     command, inputs = module_command(_CLI, "answers", **options), input_files(config, benchmark, folder)
@@ -108,40 +103,40 @@ def _evaluate(
     folder: Path,
     output_dir: Path,
 ) -> Stage:
-    output, base = output_dir / benchmark / "results.json", folder / run.config
-    options = _evaluation_options(config, benchmark, run, folder)
-    if run.prompted:
-        options |= {"prompted": run.prompted, "num_fewshot": (max(run.num_fewshot),)}
+    output = output_dir / benchmark / "results.json"
+    options, shots = _evaluation_options(config, benchmark, run, folder), _shots(config, benchmark, folder)
+    prompted = {"prompted": run.prompted, "num_fewshot": (shots,)} if run.prompted else {}
     more = {
-        "config": base,
+        "config": folder / run.config,
         "conditions": tuple(config.conditions),
         "base_dir": trained_dir(config, benchmark, output_dir),
         "checkpoint_steps": run.checkpoint_steps,
         "output": output,
     }
     inputs = input_files(config, benchmark, folder)
-    kept = {name: value for name, value in options.items() if name not in ("prompted", "num_fewshot")}
     return Stage(
         name=f"eval-{benchmark}",
-        command=module_command(_CLI, "eval", **options | more),
+        command=module_command(_CLI, "eval", **options | prompted | more),
         output=output,
         done_when=output,
         inputs=inputs,
-        meaning=[kept, {"files": inputs}, Merged((base,), {}, only=_OF_THE_TRAINING_FILE)],
-        parts=tuple(_evaluated(config, benchmark, run, output)),
+        meaning=options | {"files": inputs},
+        parts=tuple(_evaluated(config, benchmark, run, output, shots)),
         beside=_samples(output),
         optional=True,
     )
 
 
-def _evaluated(config: RunConfig, benchmark: str, run: BenchmarkRun, output: Path) -> Iterator[Part]:
+def _evaluated(
+    config: RunConfig, benchmark: str, run: BenchmarkRun, output: Path, shots: int
+) -> Iterator[Part]:
     """What a sweep does one by one: a condition at a step, bare or with the prompt."""
     for condition in config.conditions:
         for step in run.checkpoint_steps:
             trained = (training_name(benchmark, condition),)
             yield Part(f"{condition} {step}", output, output, after=trained)
             if condition in run.prompted:
-                yield Part(f"{condition} {step} prompted", output, output, max(run.num_fewshot), trained)
+                yield Part(f"{condition} {step} prompted", output, output, shots, trained)
 
 
 def _samples(results: Path) -> tuple[Path, ...]:
@@ -165,19 +160,29 @@ def report_stage(config: RunConfig, output_dir: Path, before: Sequence[Stage]) -
     )
 
 
+def _shots(config: RunConfig, benchmark: str, folder: Path) -> int:
+    """The demonstrations that the teacher reads."""
+    return view_of(config, benchmark, folder).num_fewshot
+
+
 def _evaluation_options(config: RunConfig, benchmark: str, run: BenchmarkRun, folder: Path) -> dict[str, Any]:
     options = task_options(config, benchmark, folder)
     options.pop("inputs", None)
     options.pop("train_split", None)
     if "evaluation" in options:
         options["eval"] = options.pop("evaluation")
-    return options | {
-        "model": config.model_name_or_path,
-        "backend": config.backend,
-        "n_samples": run.n_samples if run.n_samples is not None else config.n_samples,
-        "max_new_tokens": run.max_new_tokens,
-        "batch_size": config.batch_size,
-        "dtype": config.dtype,
-        "tensor_parallel_size": config.tensor_parallel_size,
-        "seed": config.seed,
-    }
+    return (
+        options
+        | view_of(config, benchmark, folder).asked()
+        | {
+            "model": config.model_name_or_path,
+            "backend": config.backend,
+            "n_samples": run.n_samples if run.n_samples is not None else config.n_samples,
+            "max_new_tokens": run.max_new_tokens,
+            "batch_size": config.batch_size,
+            "dtype": config.dtype,
+            "tensor_parallel_size": config.tensor_parallel_size,
+            "model_args": ",".join(f"{name}={value}" for name, value in config.model_args.items()) or None,
+            "seed": config.seed,
+        }
+    )

@@ -27,7 +27,7 @@ _ROWS, _ANSWER_TOKENS, _SHOTS, _STEPS = 4, 8, 2, (1, 2)
 _TRAINING = {
     "dtype": "float32", "bf16": False, "use_cpu": True, "gradient_checkpointing": False,
     "per_device_train_batch_size": 2, "per_device_eval_batch_size": 2, "gradient_accumulation_steps": 1,
-    "max_train_rows": 8, "eval_rows": 2, "num_fewshot": _SHOTS,
+    "max_train_rows": 8, "eval_rows": 2,
     "max_length": 2048, "teacher_max_length": 4096,
     "max_steps": _STEPS[-1], "save_steps": 1, "logging_steps": 1, "warmup_steps": 0, "report_to": "none",
 }  # fmt: skip
@@ -42,9 +42,11 @@ _VOCABULARY = 600
 def scale_tiny(config: RunConfig, output_dir: Path) -> RunConfig:
     """The run on a few rows and steps of the sample, on the CPU; its conditions and controls stay."""
     model = output_dir.resolve() / MODEL
-    benchmarks = {name: _short(run) for name, run in config.benchmarks.items()}
+    shots = min(_SHOTS, max(k for run in config.benchmarks.values() for k in run.num_fewshot))
+    training = _TRAINING | {"num_fewshot": shots}
+    benchmarks = {name: _short(run, shots) for name, run in config.benchmarks.items()}
     conditions = {
-        name: without_options(_on_one_device(condition, number), _TRAINING)
+        name: without_options(_on_one_device(condition, number), training)
         for number, (name, condition) in enumerate(config.conditions.items())
     }
     return dataclasses.replace(
@@ -59,7 +61,8 @@ def scale_tiny(config: RunConfig, output_dir: Path) -> RunConfig:
         batch_size=_ROWS,
         dtype="float32",
         tensor_parallel_size=1,
-        training={**config.training, **_TRAINING},
+        model_args={},
+        training={**config.training, **training},
         retention=config.retention and _short_retention(config.retention),
     )
 
@@ -107,8 +110,8 @@ def build_model(folder: Path) -> None:
         raise
 
 
-def _short(run: BenchmarkRun) -> BenchmarkRun:
-    shots = tuple(sorted({min(k, _SHOTS) for k in run.num_fewshot}))
+def _short(run: BenchmarkRun, taught: int) -> BenchmarkRun:
+    shots = tuple(sorted({taught, *(min(k, taught) for k in run.num_fewshot)}))
     return dataclasses.replace(
         run,
         num_fewshot=shots,

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.pipeline.config import IRRELEVANT, BenchmarkRun, Condition, RunConfig
+from distill.pipeline.config import Condition, RunConfig
 from distill.pipeline.meaning import Merged
 from distill.pipeline.stage import Part, Stage, flags, module_command
 from distill.pipeline.tasks import input_files, task_options
+from distill.pipeline.view import training_files, view_of
 from distill.training.names import FINISHED_FILE
-from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
 
 _FIRST_PORT = 29500
@@ -47,17 +47,10 @@ def training_name(benchmark: str, condition: str) -> str:
     return f"train-{benchmark}-{condition}"
 
 
-def training_files(config: RunConfig, benchmark: str, condition: str, folder: Path) -> tuple[Path, ...]:
-    """The training files of a condition, later ones laid over earlier ones."""
-    base, overlay = config.benchmarks[benchmark].config, config.conditions[condition].config
-    named = [base] if overlay is None else [base, overlay.replace("{benchmark}", benchmark)]
-    return tuple(folder / name for name in named)
-
-
 def _stage(
     config: RunConfig, benchmark: str, condition: str, folder: Path, output_dir: Path, after: Sequence[str]
 ) -> Stage:
-    run, spec = config.benchmarks[benchmark], config.conditions[condition]
+    spec = config.conditions[condition]
     files = training_files(config, benchmark, condition, folder)
     launcher = _launcher(config, folder)
     if spec.devices:
@@ -66,7 +59,7 @@ def _stage(
     options = {
         "model_name_or_path": config.model_name_or_path,
         "seed": config.seed,
-        **_data(config, benchmark, run, spec, folder, output_dir),
+        **_data(config, benchmark, condition, folder, output_dir),
         **config.training,
         **spec.training,
         "output_dir": output,
@@ -126,28 +119,16 @@ def _recipe(files: Sequence[Path]) -> list[str]:
 
 
 def _data(
-    config: RunConfig, benchmark: str, run: BenchmarkRun, spec: Condition, folder: Path, output_dir: Path
+    config: RunConfig, benchmark: str, condition: str, folder: Path, output_dir: Path
 ) -> dict[str, Any]:
     """Which rows, and what the teacher reads."""
+    run, spec = config.benchmarks[benchmark], config.conditions[condition]
     options = task_options(config, benchmark, folder)
     learns_demonstrations = spec.training.get("learn_from") == "demonstrations"
     if run.answers is not None and not learns_demonstrations:
         options["answers"] = output_dir / benchmark / "answers.jsonl"
     options.pop("metric", None)
-    if spec.demonstrations is None:
-        return options
-    if spec.demonstrations == IRRELEVANT:
-        return options | {"demonstrations": "fixed", "demonstrations_from": _unrelated(benchmark)}
-    return options | {"demonstrations": spec.demonstrations}
-
-
-def _unrelated(benchmark: str) -> str:
-    if benchmark not in BENCHMARKS:
-        raise UserError(
-            f"conditions: irrelevant demonstrations are another benchmark's, and {benchmark!r} is not one of "
-            f"{', '.join(BENCHMARKS)}; name them with demonstrations_from in the condition's training."
-        )
-    return BENCHMARKS[benchmark].unrelated
+    return options | view_of(config, benchmark, folder, condition).taught()
 
 
 def _placement(spec: Condition, number: int, name: str) -> dict[str, Any]:

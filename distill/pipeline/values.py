@@ -1,7 +1,7 @@
 """What the keys of a run file may hold, as types with their bounds."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -36,6 +36,16 @@ def _config_name(name: str) -> str:
     return name
 
 
+def model_arguments(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """They travel as `name=value,name=value`."""
+    for name, one in value.items():
+        if re.search(r"[,=\s]", name) or re.search(r"[,=]", str(one)):
+            raise ValueError(f"{name}={one}: commas and equals signs cannot be handed on; leave it out")
+    if value.get("trust_remote_code"):
+        raise ValueError("trust_remote_code: code out of a model's repository is never run here")
+    return value
+
+
 def _devices(value: Any) -> Any:
     fits = isinstance(value, list | tuple) and value and len(set(map(str, value))) == len(value)
     if not fits or not all(isinstance(one, str) or (type(one) is int and one >= 0) for one in value):
@@ -52,3 +62,4 @@ BatchSize = Annotated[Positive | Literal["auto"], BeforeValidator(_number_or("au
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 ConfigName = Annotated[str, AfterValidator(_config_name)]
 Devices = Annotated[tuple[int | str, ...], BeforeValidator(_devices)]
+ModelArgument = bool | int | float | str

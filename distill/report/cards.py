@@ -141,7 +141,8 @@ def _results(found: Sequence[Result], report: Report) -> Iterator[str]:
     doubts: list[str] = []
     shown = "Base with demonstrations"
     for one in (one for one in found if is_bare(one.entry)):
-        bare, prompted = bare_and_prompted(base_beside(one, report.collection.found))
+        base = base_beside(one, report.collection.found)
+        bare, prompted = bare_and_prompted(base)[0], report.teachers.prompted(one.entry, base)
         rows += _result_rows(one.entry, bare, prompted, report.logs)
         beside = [(subject_name(entry), entry) for entry in (bare, prompted, one.entry) if entry]
         doubts += differences(title_of(one.entry), beside)

@@ -36,6 +36,7 @@ from distill.report.paired_tables import comparisons_note, comparisons_table, ga
 from distill.report.published_tables import reported_tables
 from distill.report.seed_groups import Seeds
 from distill.report.seeds import seed_parts
+from distill.report.teachers import Teachers
 from distill.report.token_tables import token_parts
 
 Groups = dict[str, list[Entry]]
@@ -66,16 +67,19 @@ class Report:
         collection: The results.
         run_dirs: Folders of runs, which may hold published scores (`run.yaml`) and `overlap.json`.
         logs: The results' rows.
+        teachers: What the students' teachers read.
     """
 
     title: str
     collection: Collection
     run_dirs: Sequence[Path] = ()
     logs: RowLogs = field(init=False)
+    teachers: Teachers = field(init=False)
 
     def __post_init__(self) -> None:
         """Rows are read when they are asked for."""
         self.logs = RowLogs.of(self.collection.found)
+        self.teachers = Teachers(self.collection.found)
 
     @cached_property
     def models(self) -> dict[str, Groups]:
@@ -104,7 +108,7 @@ class Report:
     @cached_property
     def seeds(self) -> Seeds:
         """What was trained with several seeds."""
-        return Seeds(self.collection, self.logs)
+        return Seeds(self.collection, self.logs, self.teachers)
 
     @cached_property
     def sections(self) -> list[Section]:
@@ -112,7 +116,7 @@ class Report:
         found = []
         for model, groups in self.models.items():
             found += _gap_section(model, groups, self.logs) + _checkpoint_section(model, groups)
-            found += _summary_section(model, groups, self.compared[model], self.logs)
+            found += _summary_section(model, groups, self.compared[model], self)
         return [
             *_seed_section(self.seeds),
             *found,
@@ -132,6 +136,12 @@ class Report:
         ]
 
     @cached_property
+    def errors(self) -> list[str]:
+        """What forbids to say something that the report is for; see `Teachers`."""
+        _ = self.sections  # saying it is what finds them
+        return self.teachers.errors
+
+    @cached_property
     def warnings(self) -> list[str]:
         """What makes scores doubtful, what forbids comparing first."""
         entries = self.collection.entries
@@ -149,6 +159,8 @@ class Report:
 def compose(report: Report) -> str:
     """The page as Markdown; it shows figures out of its own folder."""
     parts = [f"# {report.title}"]
+    if report.errors:
+        parts += ["## Errors", "\n".join(f"- **{error}**" for error in report.errors)]
     if report.warnings:
         parts += ["## Warnings", "\n".join(f"- **{warning}**" for warning in report.warnings)]
     for section in report.sections:
@@ -182,15 +194,16 @@ def _checkpoint_section(model: str, groups: Groups) -> list[Section]:
 
 
 def _summary_section(
-    model: str, groups: Groups, compared: Sequence[Comparison], logs: RowLogs
+    model: str, groups: Groups, compared: Sequence[Comparison], report: Report
 ) -> list[Section]:
+    logs = report.logs
     summary = tables.summary_table(groups.values(), partial(compare_entries, logs=logs))
     if summary is None:
         return []
     parts = [summary]
     if text := comparisons_table(compared):
         parts += ["### Paired comparisons", text, comparisons_note(compared)]
-    closed = [found for group in groups.values() for found in gaps_closed(group, logs)]
+    closed = [found for group in groups.values() for found in gaps_closed(group, logs, report.teachers)]
     if text := gap_closed_table(closed):
         parts += ["### ICL gap closed without demonstrations", text]
     heading = f"Section 4 — Summary: distillation gain across benchmarks ({model_name(model)})"

@@ -14,6 +14,7 @@ from distill.report.entries import (
     trained_entries,
 )
 from distill.report.labels import subject_name
+from distill.report.teachers import Teachers
 from distill.statistics.gap import GapClosed
 from distill.statistics.paired import Paired, compare, gap_closed
 from distill.statistics.significance import holm
@@ -102,12 +103,15 @@ def comparisons(groups: Sequence[Sequence[Entry]], logs: RowLogs) -> list[Compar
     ]
 
 
-def gaps_closed(group: Sequence[Entry], logs: RowLogs) -> Iterator[tuple[Entry, Entry, GapClosed]]:
+def gaps_closed(
+    group: Sequence[Entry], logs: RowLogs, teachers: Teachers
+) -> Iterator[tuple[Entry, Entry, GapClosed]]:
     """Prompted base, student and share, for each condition's last checkpoint."""
-    bare, prompted = bare_and_prompted(group)
-    if not bare or not prompted:
-        return
-    for student in _students(group):
+    bare, _ = bare_and_prompted(group)
+    for student in _students(group) if bare else []:
+        prompted = teachers.prompted(student, group)
+        if not bare or not prompted:
+            continue
         if columns := logs.columns([bare, prompted, student], shown_metrics(bare)[0]):
             yield prompted, student, gap_closed(*columns)
 

@@ -17,6 +17,7 @@ from distill.report.entries import (
 )
 from distill.report.labels import model_name, subject_name
 from distill.report.paired import RowLogs, compare_entries
+from distill.report.teachers import Teachers
 from distill.statistics.seeds import SeedMean, over_seeds
 from distill.training.provenance import FILE as PROVENANCE
 
@@ -35,9 +36,10 @@ class Seeds:
         groups: What is pooled.
     """
 
-    def __init__(self, collection: Collection, logs: RowLogs) -> None:
+    def __init__(self, collection: Collection, logs: RowLogs, teachers: Teachers) -> None:
         """Group what was collected, and leave out what differs in more than the seed."""
         self._logs = logs
+        self._teachers = teachers
         shown = {id(entry) for entry in collection.entries}
         trained = [one for one in collection.found if one.checkpoint and is_bare(one.entry)]
         self.shown = sorted({one.seed for one in trained if id(one.entry) in shown})
@@ -92,7 +94,9 @@ class Seeds:
         found = {}
         for seed, gain in self.over_base(seeds).items():
             name = shown_metrics(seeds[seed].entry)[0]
-            bare, prompted = bare_and_prompted(base_beside(seeds[seed], self._found))
+            beside = base_beside(seeds[seed], self._found)
+            bare, _ = bare_and_prompted(beside)
+            prompted = self._teachers.prompted(seeds[seed].entry, beside)
             gap = compare_entries(bare, prompted, name, self._logs) if bare and prompted else None
             if bare and prompted and gap and gap.better:
                 found[seed] = gain / (rate_of(prompted, name) - rate_of(bare, name))

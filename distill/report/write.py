@@ -15,7 +15,9 @@ MARKDOWN = "report.md"
 HTML = "index.html"
 
 
-def write_report(paths: Sequence[Path], output: Path, title: str, *, cards: bool = False) -> list[Path]:
+def write_report(
+    paths: Sequence[Path], output: Path, title: str, *, cards: bool = False
+) -> tuple[list[Path], list[str]]:
     """Write `report.md`, `index.html`, and every figure as PNG and SVG into `output`.
 
     Args:
@@ -25,7 +27,7 @@ def write_report(paths: Sequence[Path], output: Path, title: str, *, cards: bool
         cards: Write each checkpoint's model card as well.
 
     Returns:
-        The two pages, and the cards.
+        The two pages, and the cards; and the report's errors, see `Report.errors`.
 
     Raises:
         UserError: see `collect` and `write_cards`; or `output` cannot be written.
@@ -39,4 +41,4 @@ def write_report(paths: Sequence[Path], output: Path, title: str, *, cards: bool
     written = write_cards(report) if cards else []
     # Last: `icl-distill run` takes it for the end of the stage.
     write_text(output / MARKDOWN, compose(report))
-    return [output / MARKDOWN, output / HTML, *written]
+    return [output / MARKDOWN, output / HTML, *written], report.errors

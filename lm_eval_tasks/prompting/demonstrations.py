@@ -23,6 +23,8 @@ Mode = Literal["fixed", "per_example", "shuffled", "zero", "listed"]
 - `listed`: the first k of the pool in its own order, for those that someone chose by hand.
 """
 MODES: tuple[str, ...] = get_args(Mode)
+CONTROLS = ("shuffled", "zero")
+"""Those that a teacher reads in the place of real ones, to see what it learns without them."""
 
 DEFAULT_SEED = 42
 

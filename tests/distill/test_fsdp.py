@@ -41,37 +41,31 @@ def run(command, environment):
         env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
 
 
 @pytest.fixture(scope="module")
-def outputs(model_dir, make_tokenizer, tmp_path_factory):
+def found(model_dir, make_tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fsdp")
     rows = folder / "rows.json"
     rows.write_text(json.dumps(rows_of_two_sets(make_tokenizer("chatml"))), encoding="utf-8")
     arguments = [str(WORKER), str(model_dir), str(rows), str(folder)]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    return run([sys.executable, *arguments], {}), run([*torchrun, *arguments], FSDP2)
+    run([sys.executable, *arguments], {})
+    run([*torchrun, *arguments], FSDP2)
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("?-?.json")}
 
 
-@pytest.mark.parametrize("lora", [True, False])
-def test_steps_are_those_of_one_process(outputs, lora):
-    alone, sharded = (
-        next(
-            entry
-            for entry in map(json.loads, (line for line in lines if line.startswith('{"lora"')))
-            if entry["lora"] == lora
-        )
-        for lines in outputs
-    )
-    assert sharded["wrapped"].startswith("FSDP")
-    for ours, theirs in zip(sharded["logs"], alone["logs"], strict=True):
+@pytest.mark.parametrize("trained", ["lora", "full"])
+def test_steps_are_those_of_one_process(found, trained):
+    _, alone = found["1-0"][trained]
+    wrapped, sharded = found["2-0"][trained]
+    assert wrapped.startswith("FSDP") and len(sharded) == 3
+    for ours, theirs in zip(sharded, alone, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5)
 
 
-def test_a_moving_average_is_refused_where_weights_are_in_shards(outputs):
-    alone, sharded = outputs
-    assert not [line for line in alone if line.startswith("refused")]
-    refused = [line for line in sharded if line.startswith("refused")]
-    assert len(refused) == 2
-    assert "'ema'" in refused[0] and "configs/accelerate/ddp.yaml" in refused[0]
+def test_a_moving_average_is_refused_where_weights_are_in_shards(found):
+    assert "refused" not in found["1-0"]
+    for process in ("2-0", "2-1"):
+        assert "'ema'" in found[process]["refused"]
+        assert "configs/accelerate/ddp.yaml" in found[process]["refused"]

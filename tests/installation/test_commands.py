@@ -12,6 +12,7 @@ from distill.cli import COMMANDS
 from .environments import ROOT, Environment
 
 HEAVY = {"torch", "transformers", "trl", "peft", "lm_eval", "vllm", "datasets", "scipy", "matplotlib"}
+HEAVY |= {"accelerate", "numpy", "pandas", "pydantic", "statsmodels", "sympy"}
 HELP = """
 import sys
 from distill.cli import main

@@ -1,4 +1,4 @@
-"""Texts with verdicts for the RLVR functions on the form of an answer; see test_rlvr_parity.
+"""Texts with verdicts for the RLVR functions on the form of an answer; see test_rlvr_verdicts.
 
 `words` is the vocabulary: no word is part of another.
 """

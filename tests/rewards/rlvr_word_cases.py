@@ -1,4 +1,4 @@
-"""Texts with verdicts for the RLVR functions on words, letters and languages; see test_rlvr_parity.
+"""Texts with verdicts for the RLVR functions on words, letters and languages; see test_rlvr_verdicts.
 
 `words` is the vocabulary: no word is part of another, and none can be read across a space.
 """

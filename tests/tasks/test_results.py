@@ -148,9 +148,14 @@ def found(make_lm, evaluate):
 class TestInTheHarness:
     def test_aggregates_follow_from_the_samples(self, found):
         samples, metrics = found["samples"]["ifeval_icl_0shot"], found["results"]["ifeval_icl_0shot"]
-        verdicts = [verdict for sample in samples for verdict in sample["inst_level_strict_acc"]]
-        assert metrics["inst_level_strict_acc,none"] == pytest.approx(statistics.fmean(verdicts))
-        expected = pooled_stderr([sample["inst_level_strict_acc"] for sample in samples])
+        by_prompt = [sample["inst_level_strict_acc"] for sample in samples]
+        verdicts = [verdict for one in by_prompt for verdict in one]
+        rate = statistics.fmean(verdicts)
+        # Both verdicts occur, and prompts of several instructions: no shorter formula gives the same.
+        assert set(verdicts) == {True, False} and len(verdicts) > len(by_prompt) == 6
+        assert metrics["inst_level_strict_acc,none"] == pytest.approx(rate)
+        squares = sum(sum(verdict - rate for verdict in one) ** 2 for one in by_prompt)
+        expected = math.sqrt(squares * 6 / 5) / len(verdicts)
         assert metrics["inst_level_strict_acc_stderr,none"] == pytest.approx(expected)
 
     def test_types_of_instructions_are_no_metrics_but_a_record(self, found):

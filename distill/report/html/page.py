@@ -45,6 +45,7 @@ def render(report: Report) -> str:
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
+        errors=[_inline_markdown(error) for error in report.errors],
         warnings=[_inline_markdown(warning) for warning in report.warnings],
         results=results,
         tasks=list(dict.fromkeys(result.task for result in results)),

@@ -1,8 +1,8 @@
 """At least 40 texts x arguments for every RLVR function, with verdicts that do not come from a scorer.
 
 They are in `rlvr_word_cases` and `rlvr_form_cases`, a generator per function. Most texts are put together so
-that the verdict follows from how; the edges are reasoned by hand from specs/rlvr_ifeval.md (the semantics of
-open-instruct), each with its reason.
+that the verdict follows from how; the edges are reasoned by hand from what open-instruct's functions say,
+each with its reason. Open-instruct itself is not run here.
 """
 
 import json
