@@ -55,7 +55,7 @@ def prepare(
     """
     if not model_args.model_name_or_path:
         raise UserError("model_name_or_path is missing: name a hub model, a folder, or 'demo'.")
-    if model_args.trust_remote_code or args.trust_remote_code:
+    if args.trust_remote_code:
         raise UserError(
             "trust_remote_code: code out of a model's repository is never run here. Leave it out; a model "
             "that transformers knows needs none."

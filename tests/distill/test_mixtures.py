@@ -5,12 +5,14 @@ import torch
 from datasets import Dataset
 from torch import nn
 from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
-from trl import SFTConfig, SFTTrainer
+from trl import ModelConfig, SFTConfig, SFTTrainer
 
 from distill.encoding.collator import IGNORED
 from distill.model.sharding import check_trained_dtypes
 from distill.teachers.base import Teacher
 from distill.teachers.models import MovingAverage
+from distill.training.config import DataArguments, ICLDistillConfig
+from distill.training.launch import prepare
 from lm_eval_tasks.errors import UserError
 
 
@@ -97,3 +99,18 @@ def test_a_moving_average_is_kept_in_float32():
             student.weight.float(), torch.full((4, 4), 2 - 0.999**1000), atol=0.01, rtol=0
         )
     assert (student.weight == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("label_smoothing_factor", 0.1), ("loss_type", "dft"), ("pad_to_multiple_of", 8)],
+)
+def test_keys_that_would_do_nothing_are_refused(tmp_path, key, value):
+    with pytest.raises(UserError, match=f"{key}: .*SFT knows it and distillation does not"):
+        ICLDistillConfig(str(tmp_path), use_cpu=True, bf16=False, **{key: value})
+
+
+def test_no_foreign_code_is_run(tmp_path):
+    args = ICLDistillConfig(str(tmp_path), use_cpu=True, bf16=False, trust_remote_code=True)
+    with pytest.raises(UserError, match="trust_remote_code: code out of a model's repository"):
+        prepare(DataArguments(task="gsm8k", data="sample"), ModelConfig("demo"), args, {})
