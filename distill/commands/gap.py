@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from distill.evaluation.settings import add_settings_arguments, settings_from_args, specs_from_args
-from distill.evaluation.summary import headline
 from distill.model.demo_model import resolve_model
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
@@ -36,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from distill.evaluation.gap import measure_gap
     from distill.evaluation.measure import VIEWS
     from distill.evaluation.session import prepare_questions
+    from distill.evaluation.summary import headline
 
     shots = args.num_fewshot
     questions = [question for spec in specs for question in prepare_questions(settings, spec, shots, VIEWS)]

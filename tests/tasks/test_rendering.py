@@ -136,7 +136,7 @@ class TestThinking:
         assert "it cannot be off" in caplog.text
         # Four tokens do not close it: the answers are empty and say so.
         found = results["results"]["gsm8k_icl_0shot"]
-        assert found["unclosed_think,none"] == found["empty,none"] == 1.0
+        assert found["unclosed_think,none"] == found["response_empty,none"] == 1.0
 
 
 @pytest.mark.parametrize("template", ["chatml", "qwen3.jinja", "llama3", "gemma", None])

@@ -194,7 +194,7 @@ class TestScores:
         assert found["exact_match_stderr,none"] == 0.0
         assert found["truncated,none"] == 1.0
         assert {
-            "empty,none",
+            "response_empty,none",
             "unclosed_think,none",
             "scorer_error,none",
             "score_on_completed,none",
@@ -235,7 +235,7 @@ class TestScores:
         always = make_tokenizer("chatml").chat_template.replace("assistant\n{%", "assistant\n<think>\n{%")
         _, written = make_folder()
         found = ask(make_lm(always), written.yaml)["results"]["orders"]
-        assert found["unclosed_think,none"] == found["empty,none"] == 1.0
+        assert found["unclosed_think,none"] == found["response_empty,none"] == 1.0
 
     def test_answers_alone(self, make_folder, make_lm, ask):
         _, written = make_folder()

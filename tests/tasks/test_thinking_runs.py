@@ -77,7 +77,7 @@ class TestTheSameScore:
         with caplog.at_level(logging.WARNING):
             results = found(self.lm(scripted, opens, stripped, "#### 5 " * LIMIT))
         assert (results["strict_acc,none"], results["flexible_acc,none"]) == (0.0, 0.0)
-        assert (results["unclosed_think,none"], results["empty,none"]) == (1.0, 1.0)
+        assert (results["unclosed_think,none"], results["response_empty,none"]) == (1.0, 1.0)
         assert "unclosed_think is 100.0% (1 of 1 answers)" in caplog.text
 
 
