@@ -40,6 +40,13 @@ from lm_eval_tasks.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+_OWN = {
+    "data_collator": "rows are collated together with what their teacher reads",
+    "formatting_func": "prompt, completion and teacher_prompt are columns of the data set",
+    "compute_loss_func": "the loss is the objective of the config",
+}
+"""What SFTTrainer takes and this trainer decides."""
+
 
 class ICLDistillTrainer(SFTTrainer):
     """Trains a student without demonstrations to predict as a teacher that reads them.
@@ -76,8 +83,10 @@ class ICLDistillTrainer(SFTTrainer):
             kwargs: Passed to SFTTrainer, such as `peft_config` and `callbacks`.
 
         Raises:
-            UserError: a data set lacks a column, or no row of it fits.
+            UserError: a data set lacks a column, no row of it fits, or an option is this trainer's own.
         """
+        for option in _OWN.keys() & kwargs.keys():
+            raise UserError(f"{option}: {_OWN[option]}. Leave it out.")
         name = model if isinstance(model, str) else model.config.name_or_path
         if args is None:
             args = ICLDistillConfig(f"{Path(name).name}-ICLDistill")
@@ -103,6 +112,7 @@ class ICLDistillTrainer(SFTTrainer):
             data_collator=DistillCollator.of(processing_class, store.batch if store is not None else None),
             **kwargs,
         )
+        self._budgets = budgets
         # SFTTrainer's own loss takes the count as well; without it the trainer would not count at all.
         self.model_accepts_loss_kwargs = True
         self.head = check_head(self.model)
@@ -166,6 +176,19 @@ class ICLDistillTrainer(SFTTrainer):
         if isinstance(resume_from_checkpoint, str) and self.average is not None:
             self.average.restore(resume_from_checkpoint)
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As SFTTrainer's; a data set of its own has the columns of `train_dataset`.
+
+        Raises:
+            UserError: it lacks a column, or no row of it fits.
+        """
+        if isinstance(eval_dataset, Dataset) and "prompt_ids" not in eval_dataset.column_names:
+            workers = self.args.dataset_num_proc
+            eval_dataset = _fitting(
+                eval_dataset, self.processing_class, self._budgets, "eval_dataset", workers
+            )
+        return super().evaluate(eval_dataset, *args, **kwargs)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
@@ -324,7 +347,10 @@ def _fitting(
     dataset: Dataset, tokenizer: PreTrainedTokenizerBase, budgets: Budgets, name: str, num_proc: int | None
 ) -> Dataset:
     if not isinstance(dataset, Dataset):
-        raise UserError(f"{name} must be a datasets.Dataset, not {type(dataset).__name__}.")
+        raise UserError(
+            f"{name} must be a datasets.Dataset, not {type(dataset).__name__}: prompts are compared with "
+            "each other. Of a stream, take the rows to train on: Dataset.from_list(list(stream.take(n)))."
+        )
     rows, dropped = token_rows(dataset, tokenizer, budgets=budgets, name=name, num_proc=num_proc)
     if dropped:
         logger.warning(

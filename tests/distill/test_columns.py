@@ -95,7 +95,26 @@ def test_the_shared_prefix_is_found_and_changes_nothing(train):
 
 def test_an_evaluation_set_of_the_same_columns_is_measured(train):
     trainer = train(ROWS, eval_rows=ROWS[:2], per_device_eval_batch_size=1)
-    assert trainer.evaluate()["eval_divergence"] > 0
+    known = trainer.evaluate()["eval_divergence"]
+    assert known > 0
+    assert trainer.evaluate(Dataset.from_list(ROWS[:2]))["eval_divergence"] == pytest.approx(known)
+    with pytest.raises(UserError, match="eval_dataset: column teacher_prompt is missing"):
+        trainer.evaluate(Dataset.from_list([{"prompt": "a", "completion": "b"}]))
+
+
+@pytest.mark.parametrize("option", ["data_collator", "formatting_func", "compute_loss_func"])
+def test_what_the_trainer_decides_itself_is_refused(make_model, option):
+    with pytest.raises(UserError, match=f"{option}: .* Leave it out."):
+        ICLDistillTrainer(make_model(), train_dataset=Dataset.from_list(ROWS), **{option: print})
+
+
+def test_a_stream_is_refused_with_a_remedy(make_model, make_tokenizer, tmp_path):
+    stream = Dataset.from_list(ROWS).to_iterable_dataset()
+    config = ICLDistillConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none")
+    with pytest.raises(UserError, match=r"not IterableDataset: .*take"):
+        ICLDistillTrainer(
+            make_model(), config, train_dataset=stream, processing_class=make_tokenizer("chatml")
+        )
 
 
 def test_what_the_teacher_reads_decides_the_loss(train):
