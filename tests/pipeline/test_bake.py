@@ -15,7 +15,7 @@ import yaml
 
 from distill.cli import main
 from distill.commands.bake import training_keys
-from distill.pipeline.bake import bake
+from distill.pipeline.bake import bake, defaults
 from distill.pipeline.bake.folder import training_files
 from distill.pipeline.bake.plan import make_plan
 from distill.pipeline.bake.request import BakeRequest
@@ -356,6 +356,12 @@ def test_dry_run_writes_nothing(files, teachable, tmp_path, capsys):
     assert "learns from 16 rows, 0 of them with an answer; the prompted model writes the answers" in printed
     assert "2 demonstrations" in printed and "evaluates 12 rows" in printed
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("given", "dtype"), [({}, "bfloat16"), ({"use_peft": False}, "float32")])
+def test_weights_that_are_trained_are_float32(given, dtype):
+    settings = defaults.training(64, hidden_size=576, cuda=True, dtype="bfloat16", given=given)
+    assert settings["dtype"] == dtype and settings["bf16"]
 
 
 def test_only_what_training_reads_is_answered(files, teachable, tmp_path, capsys):

@@ -64,7 +64,8 @@ def training(
         "eval_rows": held_out,
         "max_length": None,
         "teacher_max_length": None,
-        "dtype": dtype,
+        # Trained weights are kept in float32: steps are smaller than bfloat16 can tell.
+        "dtype": "float32" if given.get("use_peft") is False else dtype,
         "bf16": cuda and dtype == "bfloat16",
         "use_cpu": not cuda,
         "use_peft": True,
