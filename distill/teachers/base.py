@@ -12,6 +12,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 from distill.encoding.collator import IGNORED, Batch, predicting
 from distill.encoding.prefixes import covered, find_prefixes
 from distill.model.forward import line_states
+from distill.model.modes import evaluation_of
 from distill.model.output_head import OutputHead, head_of, hidden_states, without_aux_loss
 from distill.model.packed_attention import lay_out, use_rows_attention
 from distill.model.prefix_cache import SharedPrefix
@@ -47,7 +48,7 @@ class Teacher:
             head: Its vocabulary projection.
             prefixes: What teacher prompts begin with, one entry per set of demonstrations; a prompt that
                 shares less of any of them, or nothing, stays correct.
-            active: Context in which `model` is the teacher, such as PEFT's `disable_adapter`.
+            active: Context in which `model` is the teacher, such as `modes.adapter_off`.
             shared_prefix: False runs every row in full, and so does a model that cannot do otherwise.
             longest: Tokens of the longest row that is to come, if it is known.
         """
@@ -55,6 +56,7 @@ class Teacher:
         self.head = head
         self._prefix_ids = [list(ids) for ids in prefixes] or [[]]
         self._active = active
+        self._evaluating = evaluation_of(model)
         self._prefixes: list[SharedPrefix] | None = None
         # Also where nothing is shared: it sets the attention right.
         able = use_rows_attention(model)
@@ -114,13 +116,8 @@ class Teacher:
     @contextmanager
     def _teaching(self) -> Iterator[None]:
         # Training mode would turn on dropout, and gradient checkpointing would drop the prefix' cache.
-        training = self.model.training
-        self.model.eval()
-        try:
-            with torch.no_grad(), self._active():
-                yield
-        finally:
-            self.model.train(training)
+        with self._evaluating(), self._active():
+            yield
 
     def _in_full(self, batch: Batch) -> torch.Tensor:
         return hidden_states(

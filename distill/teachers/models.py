@@ -17,6 +17,7 @@ from transformers import (
     TrainerCallback,
 )
 
+from distill.model.modes import adapter_off
 from distill.model.output_head import OutputHead, check_head
 from distill.model.packed_attention import ROWS_ATTENTION
 from distill.model.sharding import broadcast_weights
@@ -50,7 +51,7 @@ def self_teacher(
     """
     sharing: dict[str, Any] = {"prefixes": prefixes, "shared_prefix": shared_prefix, "longest": longest}
     if isinstance(student, PeftModel):
-        return Teacher(student, head, active=student.disable_adapter, **sharing)
+        return Teacher(student, head, active=adapter_off(student), **sharing)
     # Not deepcopy: TRL rebinds the student's forward, and a copy's would still run the student.
     frozen = AutoModelForCausalLM.from_config(
         student.config, dtype=student.dtype, attn_implementation=student.config._attn_implementation
