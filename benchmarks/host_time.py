@@ -1,4 +1,4 @@
-"""What a micro-batch costs the host beside the model's own forward passes and the loss: 28 narrow layers, CPU.
+"""What a micro-batch costs the host beside the model's forward passes and the loss: 28 narrow layers, CPU.
 
     python benchmarks/host_time.py               # LoRA r4 on all linear layers, 4 and 16 rows, 8 demonstrations
 

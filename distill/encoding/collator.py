@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
@@ -78,6 +79,14 @@ def predicting(labels: torch.Tensor) -> torch.Tensor:
     return mask
 
 
+def places(mask: torch.Tensor, count: int) -> torch.Tensor:
+    """Where `mask` is true, as places in its flattened form `[count]`.
+
+    As a boolean index would have it, but the host does not wait for a GPU to tell how many there are.
+    """
+    return torch.nonzero_static(mask.flatten(), size=count)[:, 0]
+
+
 def assert_aligned(batch: Batch) -> None:
     """Check that both contexts end in identical answers; cached targets, that there is one per token.
 
@@ -90,7 +99,15 @@ def assert_aligned(batch: Batch) -> None:
         if targets != tokens:
             raise AssertionError(f"{targets} cached targets for {tokens} answer tokens")
         return
-    student, teacher = batch["labels"], batch["teacher_labels"]
-    same_counts = torch.equal((student != IGNORED).sum(1), (teacher != IGNORED).sum(1))
-    if not same_counts or not torch.equal(student[student != IGNORED], teacher[teacher != IGNORED]):
+    student, teacher = _to_the_left(batch["labels"]), _to_the_left(batch["teacher_labels"])
+    width = max(student.shape[1], teacher.shape[1])
+    student, teacher = (
+        functional.pad(each, (0, width - each.shape[1]), value=IGNORED) for each in (student, teacher)
+    )
+    if not torch.equal(student, teacher):
         raise AssertionError("the answer's token ids differ between the student's and the teacher's context")
+
+
+def _to_the_left(labels: torch.Tensor) -> torch.Tensor:
+    """Each row's labels before all that is ignored, in order."""
+    return labels.gather(1, (labels == IGNORED).byte().argsort(dim=1, stable=True))

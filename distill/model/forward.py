@@ -7,7 +7,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 
-from distill.encoding.collator import Batch, predicting
+from distill.encoding.collator import Batch, places, predicting
 from distill.model.output_head import OutputHead, States, evaluating, run_to_head
 from distill.model.packed_attention import (
     LINE_TOKENS,
@@ -39,9 +39,9 @@ def answer_states(
 def line_states(
     model: nn.Module, head: OutputHead, line: Line, wanted: torch.Tensor, **inputs: Any
 ) -> States:
-    """Last hidden states `[N, H]` of a line at the N tokens that `wanted` `[T]` selects."""
+    """Last hidden states `[N, H]` of a line at the places `wanted` `[N]`."""
     with running(line) as own:
-        return run_to_head(model, head, wanted[None], **own, **inputs)
+        return run_to_head(model, head, wanted, **own, **inputs)
 
 
 def packs_rows(model: PreTrainedModel, head: OutputHead, *, longest: int | None = None) -> bool:
@@ -79,11 +79,14 @@ def _states(
     inputs: dict[str, Any],
 ) -> States:
     ids, mask = batch["input_ids"], batch["attention_mask"]
-    tokens = int(mask.sum()) if packed else 0
+    # All that the host must know of the batch, in one read.
+    lengths, numbers = torch.stack([mask.sum(-1), wanted.sum(-1)]).tolist()
+    tokens, number = sum(lengths), sum(numbers)
     # A batch without padding has nothing to gain, and too long a line would need too large a mask.
     if not packed or tokens == mask.numel() or tokens > LINE_TOKENS:
-        return run_to_head(model, head, wanted, input_ids=ids, attention_mask=mask, use_cache=False, **inputs)
-    real = mask.bool()
-    suffixes = [row[kept] for row, kept in zip(ids, real, strict=True)]
-    (line,) = lay_out(suffixes, [0] * len(suffixes), 0)
-    return line_states(model, head, line, wanted[real], use_cache=False, **inputs)
+        chosen = places(wanted, number)
+        return run_to_head(model, head, chosen, input_ids=ids, attention_mask=mask, use_cache=False, **inputs)
+    real = places(mask, tokens)
+    (line,) = lay_out(ids.flatten()[real].split(lengths), [0] * len(lengths), 0)
+    chosen = places(wanted.flatten()[real], number)
+    return line_states(model, head, line, chosen, use_cache=False, **inputs)

@@ -48,8 +48,8 @@ def adapter_off(model: PeftModel) -> Callable[[], AbstractContextManager[None]]:
 
     @contextmanager
     def off() -> Iterator[None]:
-        # PEFT's name for it has no public setter but `enable_adapters`, which takes the gradients away too and
-        # takes a hundred times as long. tests/distill/test_modes.py fails if it no longer means the same.
+        # The only public setter, `enable_adapters`, takes the gradients away too and takes far longer.
+        # tests/distill/test_modes.py fails if the attribute no longer means the same.
         enabled = [layer for layer in layers if not layer.disable_adapters]
         for layer in enabled:
             layer._disable_adapters = True

@@ -105,23 +105,24 @@ class States(NamedTuple):
     aux_loss: torch.Tensor | None = None
 
 
-def run_to_head(model: nn.Module, head: OutputHead, mask: torch.Tensor, **inputs: Any) -> States:
+def run_to_head(model: nn.Module, head: OutputHead, wanted: torch.Tensor, **inputs: Any) -> States:
     """Run a model up to its vocabulary projection.
 
     Args:
         model: The model as it is called in training, wrapped or not.
         head: Its vocabulary projection.
-        mask: Selects N positions `[B, S]`, row by row; see `distill.encoding.collator.predicting`.
+        wanted: N positions, row by row: a mask `[B, S]` (see `distill.encoding.collator.predicting`), or the
+            `places` `[N]` where it is true.
         inputs: Passed to the model.
     """
-    with _bypassed(model, head.module, mask):
+    with _bypassed(model, head.module, wanted):
         output = model(**inputs)
     return States(output.logits, getattr(output, "aux_loss", None))
 
 
-def hidden_states(model: nn.Module, head: OutputHead, mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
+def hidden_states(model: nn.Module, head: OutputHead, wanted: torch.Tensor, **inputs: Any) -> torch.Tensor:
     """The hidden states of `run_to_head`."""
-    return run_to_head(model, head, mask, **inputs).hidden
+    return run_to_head(model, head, wanted, **inputs).hidden
 
 
 def without_aux_loss(model: Any) -> dict[str, bool]:
@@ -143,8 +144,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _bypassed(model: nn.Module, head: nn.Module, mask: torch.Tensor) -> Iterator[None]:
-    """The head projects one token only; the model returns the head's input at `mask` in the place of logits.
+def _bypassed(model: nn.Module, head: nn.Module, wanted: torch.Tensor) -> Iterator[None]:
+    """The head projects one token only; the model returns the head's `wanted` input in the place of logits.
 
     Hooks work alike under DDP, FSDP2, ZeRO-3 and PEFT: the wrapped model is called as always, and what the
     loss is made of is an output of its forward pass, which FSDP2 needs in order to bring back its shards, and
@@ -153,7 +154,9 @@ def _bypassed(model: nn.Module, head: nn.Module, mask: torch.Tensor) -> Iterator
     selected: list[torch.Tensor] = []
 
     def shorten(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
-        selected.append(args[0][mask])
+        states = args[0]
+        mask = wanted.dtype == torch.bool
+        selected.append(states[wanted] if mask else states.flatten(0, 1).index_select(0, wanted))
         return (args[0][:1, :1].detach(),)
 
     def replace(module: nn.Module, args: Any, output: Any) -> Any:

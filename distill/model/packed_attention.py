@@ -103,14 +103,14 @@ def lay_out(
 
 
 def _line(rows: range, suffixes: Sequence[torch.Tensor], shared: Sequence[int], prefix_length: int) -> Line:
-    device = suffixes[0].device
     counts = tuple(len(suffix) for suffix in suffixes)
-    lengths = torch.tensor(counts, device=device)
-    row = torch.repeat_interleave(torch.arange(len(suffixes), device=device), lengths)
-    behind = torch.tensor(shared, device=device)[row]
-    begin = (lengths.cumsum(0) - lengths)[row]
-    position = torch.arange(len(row), device=device) - begin + behind
-    return Line(rows, counts, prefix_length, torch.cat(list(suffixes))[None], position[None], row, behind)
+    lengths, total = torch.tensor(counts), sum(counts)
+    row = torch.repeat_interleave(torch.arange(len(counts)), lengths, output_size=total)
+    behind = torch.tensor(shared)[row]
+    position = torch.arange(total) - (lengths.cumsum(0) - lengths)[row] + behind
+    # Made here and sent in one piece that nobody waits for.
+    told = torch.stack([row, behind, position]).to(suffixes[0].device, non_blocking=True)
+    return Line(rows, counts, prefix_length, torch.cat(list(suffixes))[None], told[2:], told[0], told[1])
 
 
 _RUNNING: ContextVar[Line | None] = ContextVar("running_line", default=None)

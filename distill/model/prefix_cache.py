@@ -66,15 +66,19 @@ class SharedPrefix:
         layers = [_ReadOnlyLayer(layer.keys, layer.values) for layer in cache.layers]
         return cls(tensor, Cache(layers=layers))
 
-    def shared_lengths(self, input_ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """How many tokens of each row `[B, S]` the prefix covers, `[B]`.
-
-        At least one token before the answer is left to the row: it predicts the answer's first token.
+    def shared_lengths(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, wanted: torch.Tensor
+    ) -> torch.Tensor:
+        """How many tokens of each row `[B, S]` the prefix covers, `[B]`; none from the first wanted one on.
 
         Args:
-            input_ids: Right-padded rows.
-            lengths: Tokens of each row's prompt `[B]`.
+            input_ids: Rows, padded on either side.
+            attention_mask: Their tokens.
+            wanted: Tokens whose states are needed, a mask.
         """
         reach = min(len(self.ids), input_ids.shape[1])
-        same = (input_ids[:, :reach] == self.ids[:reach]).int().cumprod(-1).sum(-1)
-        return torch.minimum(same, lengths - 1)
+        begin = attention_mask.int().argmax(-1, keepdim=True)
+        own = torch.arange(reach, device=input_ids.device) + begin
+        ids = input_ids.gather(1, own.clamp(max=input_ids.shape[1] - 1))
+        same = (ids == self.ids[:reach]).int().cumprod(-1).sum(-1)
+        return torch.minimum(same, wanted.int().argmax(-1) - begin[:, 0])

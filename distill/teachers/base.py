@@ -9,7 +9,7 @@ from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 
-from distill.encoding.collator import IGNORED, Batch, predicting
+from distill.encoding.collator import IGNORED, Batch, places, predicting
 from distill.encoding.prefixes import covered, find_prefixes
 from distill.model.forward import line_states
 from distill.model.modes import evaluation_of
@@ -135,35 +135,39 @@ class Teacher:
         self._prefixes = None
 
     def _in_lines(self, batch: Batch) -> torch.Tensor:
-        ids, mask = batch["teacher_input_ids"], predicting(batch["teacher_labels"])
+        ids, real = batch["teacher_input_ids"], batch["teacher_attention_mask"]
+        wanted = predicting(batch["teacher_labels"])
         prefixes = self._built_prefixes(ids.device)
-        lengths = batch["teacher_attention_mask"].sum(-1)
-        shared = torch.stack([each.shared_lengths(ids, lengths - mask.sum(-1)) for each in prefixes])
-        most, chosen = shared.max(0)
-        begins, ends = most.tolist(), lengths.tolist()
+        shared = torch.stack([each.shared_lengths(ids, real, wanted) for each in prefixes])
+        most, best = shared.max(0)
+        # All that the host must know of the batch, in one read.
+        lengths, begins, chosen, numbers = torch.stack([real.sum(-1), most, best, wanted.sum(-1)]).tolist()
+        counts = [length - begin for length, begin in zip(lengths, begins, strict=True)]
+        behind = places((real.cumsum(-1) > most[:, None]) & real.bool(), sum(counts))
+        suffixes, marks = (values.flatten()[behind].split(counts) for values in (ids, wanted))
         runs = []
         for index, prefix in enumerate(prefixes):
-            rows = (chosen == index).nonzero()[:, 0].tolist()
-            suffixes = [ids[row, begins[row] : ends[row]] for row in rows]
-            for line in lay_out(suffixes, [begins[row] for row in rows], len(prefix.ids)):
+            rows = [row for row, its in enumerate(chosen) if its == index]
+            own = [begins[row] for row in rows]
+            for line in lay_out([suffixes[row] for row in rows], own, len(prefix.ids)):
                 members = [rows[number] for number in line.rows]
-                wanted = [mask[row, begins[row] : ends[row]] for row in members]
-                runs.append((line, prefix, members, wanted))
+                runs.append((line, prefix, members))
         if is_sharded(self.model):
             # Weights are gathered in step: each process runs the model as often as the one with most to do.
             runs += runs[-1:] * (most_of(len(runs), ids.device) - len(runs))
         hidden: dict[int, torch.Tensor] = {}
-        for line, prefix, members, wanted in runs:
+        for line, prefix, members in runs:
+            answers = [numbers[row] for row in members]
             found = line_states(
                 self.model,
                 self.head,
                 line,
-                torch.cat(wanted),
+                places(torch.cat([marks[row] for row in members]), sum(answers)),
                 past_key_values=prefix.cache,
                 use_cache=prefix.cache is not None,
                 **without_aux_loss(self.model),
             ).hidden
-            hidden |= zip(members, found.split([int(each.sum()) for each in wanted]), strict=True)
+            hidden |= zip(members, found.split(answers), strict=True)
         return torch.cat([hidden[row] for row in range(len(ids))])
 
     def _built_prefixes(self, device: torch.device) -> list[SharedPrefix]:

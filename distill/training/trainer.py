@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import SFTTrainer
 from trl.models import unwrap_model_for_generation
 
-from distill.encoding.collator import IGNORED, Batch, DistillCollator, assert_aligned
+from distill.encoding.collator import IGNORED, Batch, DistillCollator, assert_aligned, places
 from distill.encoding.prefixes import find_prefixes
 from distill.encoding.token_rows import Budgets
 from distill.model.demo_model import resolve_model
@@ -235,7 +235,7 @@ class ICLDistillTrainer(SFTTrainer):
             sums = objective_sums(
                 states.hidden,
                 head_of(self.head),
-                labels[labels != IGNORED],
+                labels.flatten()[places(labels != IGNORED, len(states.hidden))],
                 targets,
                 objective,
                 kernel=self.args.loss_kernel,

@@ -52,6 +52,17 @@ def lora(model: Any, dropout: float = 0.0) -> Any:
     return get_peft_model(model, config)
 
 
+def collated(rows: list[dict[str, Any]], *, left: bool = False) -> dict[str, torch.Tensor]:
+    """The rows as a batch, padded on the right as by the collator, or moved to the right end."""
+    batch = DistillCollator(0)(rows)
+    for prefix in ("", "teacher_") if left else ():
+        pads = (batch[f"{prefix}attention_mask"] == 0).sum(-1).tolist()
+        for name in ("input_ids", "attention_mask", "labels"):
+            moved = [row.roll(by) for row, by in zip(batch[f"{prefix}{name}"], pads, strict=True)]
+            batch[f"{prefix}{name}"] = torch.stack(moved)
+    return batch
+
+
 def plain_logits(model: Any, rows: list[dict[str, Any]], prompts: str) -> torch.Tensor:
     """Logits `[N, V]` that predict the rows' answers, each row by itself."""
     found = []
@@ -61,20 +72,25 @@ def plain_logits(model: Any, rows: list[dict[str, Any]], prompts: str) -> torch.
     return torch.cat(found)
 
 
-def teacher_deviation(architecture: Architecture) -> tuple[float, bool]:
+def teacher_deviation(architecture: Architecture, *, left: bool = False) -> tuple[float, bool]:
     """Largest deviation of the teacher's log-probabilities, and whether it shares the prefix."""
     prefix, rows = token_rows()
     with torch.no_grad():
         expected = plain_logits(architecture.build("eager"), rows, "teacher_prompt_ids").log_softmax(-1)
         model = architecture.build()
         teacher = Teacher(model, check_head(model), prefixes=[prefix])
-        hidden, head = teacher.targets(DistillCollator(0)(rows))
+        hidden, head = teacher.targets(collated(rows, left=left))
         error = (head.logits(hidden).log_softmax(-1) - expected).abs().max()
     return float(error), teacher.shares_prefix
 
 
 def student_deviation(
-    architecture: Architecture, *, adapter: bool = False, checkpointing: bool = False, count: int = 4
+    architecture: Architecture,
+    *,
+    adapter: bool = False,
+    checkpointing: bool = False,
+    count: int = 4,
+    left: bool = False,
 ) -> tuple[float, float, bool]:
     """Relative deviations of the student's loss and of its gradients; and whether its rows are packed."""
     _, rows = token_rows(count)
@@ -82,7 +98,7 @@ def student_deviation(
     tokens = sum(len(row["completion_ids"]) for row in rows)
     teacher_hidden = torch.randn(tokens, 32, generator=generator)
     teacher_weight = torch.randn(VOCABULARY, 32, generator=generator)
-    batch = DistillCollator(0)(rows)
+    batch = collated(rows, left=left)
     labels = batch["labels"][batch["labels"] != IGNORED]
 
     reference = _prepared(architecture.build("eager"), adapter)

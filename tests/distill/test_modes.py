@@ -27,7 +27,7 @@ def test_an_adapter_is_off_as_peft_turns_it_off(make_model, kind):
     with torch.no_grad():
         expected = bare(IDS).logits
         model = get_peft_model(bare, ADAPTERS[kind]).eval()
-        for name, parameter in model.named_parameters():
+        for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.add_(0.1)
         adapted = model(IDS).logits
