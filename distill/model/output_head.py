@@ -40,6 +40,11 @@ class Head(NamedTuple):
         logits = functional.linear(hidden.to(self.weight.dtype), self.weight, self.bias)
         return self._finished(logits if logits.dtype == torch.float64 else logits.float())
 
+    def detach(self) -> "Head":
+        """Without gradients."""
+        bias = None if self.bias is None else self.bias.detach()
+        return self._replace(weight=self.weight.detach(), bias=bias)
+
     def _finished(self, projected: torch.Tensor) -> torch.Tensor:
         if self.scale != 1:
             projected = projected * self.scale

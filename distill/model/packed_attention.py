@@ -6,9 +6,10 @@ there by a function of two positions which token sees which. While a line is run
 the positions of tokens in their rows in the place of their places in the line.
 
 Where the model's attention is PyTorch's, `rows_attention` in its place also leaves out what the mask forbids,
-so that a line costs no more attention than its rows do.
+so that a line costs no more attention than its rows do. On a GPU all rows share one call: causal rows are padded
+for it, and what runs without gradients behind a prefix or within windows is FlexAttention's.
 
-Notation: P tokens of the prefix, T tokens of a line.
+Notation: P tokens of the prefix, T tokens of a line, B rows of a line, S tokens of the longest.
 """
 
 import functools
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import nn
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import (
     AttentionInterface,
@@ -76,6 +78,35 @@ class Line:
         own = torch.cat([prefix < self.shared[:, None], self.row[:, None] == self.row], dim=1)
         return own & seen(first, first, queries[None, None, :, None], keys[None, None, None, :])
 
+    def block_mask(self, seen: MaskFunction) -> BlockMask:
+        """`mask` as FlexAttention takes it: blocks that nobody attends to are not computed."""
+        queries, row, shared = self.position_ids[0], self.row, self.shared
+        keys = torch.cat([torch.arange(self.prefix, device=row.device), queries])
+        key_row = torch.cat([row.new_full((self.prefix,), -1), row])
+
+        def allowed(
+            batch: torch.Tensor, head: torch.Tensor, query: torch.Tensor, key: torch.Tensor
+        ) -> torch.Tensor:
+            before = (key_row[key] < 0) & (keys[key] < shared[query])
+            return (before | (key_row[key] == row[query])) & seen(batch, head, queries[query], keys[key])
+
+        return create_block_mask(allowed, None, None, len(row), len(keys), device=row.device)
+
+    def padding(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Places in the line of the rows' tokens `[B, S]`, and the places in that of the line's tokens `[T]`.
+
+        A shorter row ends in copies of its last token; None: there would be far more of them than tokens.
+        """
+        longest = max(self.lengths)
+        if longest * len(self.lengths) > 2 * LINE_TOKENS:
+            return None
+        lengths = torch.tensor(self.lengths)[:, None]
+        offsets = torch.arange(longest)[None]
+        tokens = lengths.cumsum(0) - lengths + torch.minimum(offsets, lengths - 1)
+        back = (offsets < lengths).flatten().nonzero()[:, 0]
+        told = torch.cat([tokens.flatten(), back]).to(self.row.device, non_blocking=True)
+        return told[: tokens.numel()].view_as(tokens), told[tokens.numel() :]
+
 
 def lay_out(
     suffixes: Sequence[torch.Tensor],
@@ -127,6 +158,7 @@ def running(line: Line) -> Iterator[dict[str, Any]]:
             # All ones: without it, models would look for rows in the positions, and know nothing of a prefix.
             "attention_mask": line.row.new_ones((1, line.prefix + len(line.row))),
             "row_lengths": line.lengths,
+            "row_padding": line.padding() if line.prefix == 0 and _in_one_call(line.row.device) else None,
         }
     finally:
         _RUNNING.reset(token)
@@ -138,7 +170,16 @@ def _line_mask(*args: Any, mask_function: MaskFunction = causal_mask_function, *
     if line is None:
         return sdpa_mask(*args, mask_function=mask_function, **kwargs)
     # PyTorch's fastest kernels know "causal" but no mask, and a row behind nothing needs no more.
-    return None if line.prefix == 0 and mask_function is causal_mask_function else line.mask(mask_function)
+    if line.prefix == 0 and mask_function is causal_mask_function:
+        return None
+    # Without gradients only: what a model's start tries out are forward passes.
+    flexible = _in_one_call(line.row.device) and not torch.is_grad_enabled()
+    return line.block_mask(mask_function) if flexible else line.mask(mask_function)
+
+
+def _in_one_call(device: torch.device) -> bool:
+    """Whether all rows of a line share a call; elsewhere calls cost less than their padding."""
+    return device.type == "cuda"
 
 
 def _eager_line_mask(*args: Any, mask_function: MaskFunction = causal_mask_function, **kwargs: Any) -> Any:
@@ -209,23 +250,26 @@ def rows_attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    attention_mask: torch.Tensor | BlockMask | None,
     *,
     row_lengths: Sequence[int] | None = None,
+    row_padding: tuple[torch.Tensor, torch.Tensor] | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Transformers' attention function: row by row over a line, PyTorch's own over anything else.
+    """Transformers' attention function: each row of a line by itself, PyTorch's own over anything else.
 
     Args:
         module: The attention layer.
         query: `[1, heads, T, size]`.
         key: `[1, key heads, P + T, size]`.
         value: As `key`.
-        attention_mask: `[1, 1, T, P + T]`, boolean; of a line, None: rows are causal, and there is no prefix.
+        attention_mask: `[1, 1, T, P + T]`, boolean or in blocks; of a line, None: rows are causal, and there is
+            no prefix.
         row_lengths: Tokens of each row of the line; None: not a line. Handed through the layers, because
             gradient checkpointing runs them again when the line is over.
+        row_padding: `Line.padding`, for causal rows in one call; None: row by row.
         dropout: Of attention weights.
         scaling: Of scores.
         kwargs: Whatever else the layer passes.
@@ -236,6 +280,20 @@ def rows_attention(
     if row_lengths is None:
         plain = AttentionInterface()["sdpa"]
         return plain(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+    if isinstance(attention_mask, BlockMask):
+        found = _flex()(
+            query,
+            key,
+            value,
+            block_mask=attention_mask,
+            scale=scaling,
+            enable_gqa=query.shape[1] != key.shape[1],
+            # One kernel for short and long lines, so that the short one that is tried out tells of both.
+            kernel_options={"BACKEND": "TRITON"},
+        )
+        return found.transpose(1, 2), None
+    if attention_mask is None and row_padding is not None:
+        return _padded(query, key, value, *row_padding, dropout=dropout, scaling=scaling), None
     prefix = key.shape[2] - query.shape[2]
     parts, begin = [], 0
     for length in row_lengths:
@@ -251,6 +309,31 @@ def rows_attention(
         parts.append(part.transpose(1, 2))
         begin += length
     return torch.cat(parts, dim=1), None
+
+
+@functools.cache
+def _flex() -> Callable[..., Any]:
+    return torch.compile(flex_attention)
+
+
+def _padded(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    tokens: torch.Tensor,
+    back: torch.Tensor,
+    *,
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    """Causal rows of a line in one call, `[1, T, heads, size]`; see `Line.padding`."""
+
+    def rows(line: torch.Tensor) -> torch.Tensor:
+        """`[B, heads, S, size]`."""
+        return line[0].index_select(1, tokens.flatten()).unflatten(1, tokens.shape).transpose(0, 1)
+
+    found = _attend(rows(query), rows(key), rows(value), None, dropout=dropout, scaling=scaling)
+    return found.transpose(1, 2).flatten(0, 1).index_select(0, back)[None]
 
 
 def _behind(line: torch.Tensor, prefix: int, own: slice, *, dim: int) -> torch.Tensor:

@@ -95,6 +95,9 @@ def fused_objective(
         objective: What to compute.
         chunk_tokens: Tokens whose logits exist at once.
     """
+    if not torch.is_grad_enabled():
+        # In there it would not be seen that a trained head's gradient is not wanted.
+        hidden, head = hidden.detach(), head.detach()
     heads = [head, teacher.head] if isinstance(teacher, HiddenTargets) else [head]
     with gathered(*heads):
         sums = _FusedObjective.apply(hidden, *head, labels, teacher, objective, chunk_tokens)
