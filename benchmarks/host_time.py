@@ -1,6 +1,6 @@
 """What a micro-batch costs the host beside the model's forward passes and the loss: 28 narrow layers, CPU.
 
-    python benchmarks/host_time.py               # LoRA r4 on all linear layers, 4 and 16 rows, 8 demonstrations
+    python benchmarks/host_time.py          # LoRA r4 on all linear layers, 4 and 16 rows, 8 demonstrations
 
 Of `compute_loss` (no backward pass): milliseconds, those within the base model's forward passes and within
 the loss, and what is left; medians over the repeats. On a GPU the host's time is what its kernels wait for.

@@ -15,7 +15,7 @@ from torch import nn
 
 
 def evaluation_of(model: nn.Module) -> Callable[[], AbstractContextManager[None]]:
-    """Makes contexts in which `model` is in evaluation mode and without gradients; its modules stay the same."""
+    """Makes contexts in which `model` is in evaluation mode and without gradients; it keeps its modules."""
     modules = list(model.modules())
 
     @contextmanager
@@ -34,7 +34,7 @@ def evaluation_of(model: nn.Module) -> Callable[[], AbstractContextManager[None]
 def adapter_off(model: PeftModel) -> Callable[[], AbstractContextManager[None]]:
     """Makes contexts in which `model` is its own base, as PEFT's `disable_adapter` does.
 
-    Adapters that are no layers of the model (prompts), and trained biases, of which PEFT warns, are left to it.
+    Adapters that are no layers (prompts), and trained biases, of which PEFT warns, are left to it.
     """
     tuner = model.base_model
     plain = isinstance(tuner, BaseTuner) and (

@@ -17,6 +17,10 @@ from distill.model.output_head import Head, gathered
 from distill.objectives import divergences as losses
 from distill.objectives.divergences import TopK, ValueGrad
 
+_LEAST, _MOST = 128, 8192
+_TEMPORARIES = 8
+"""Tensors of a chunk's size that exist at once, at most: logits, log-probabilities, gradients."""
+
 OBJECTIVES = ("topk_mse", "jsd", "topk_kl")
 
 
@@ -76,6 +80,18 @@ class ObjectiveSums:
     tokens: torch.Tensor
 
 
+def fitting_tokens(vocabulary: int, device: torch.device) -> int:
+    """Answer tokens of a chunk: on a GPU, a power of two whose float32 temporaries need a 32nd of its memory.
+
+    By the whole memory and not by what is free, so that a run is repeated with the same sums.
+    """
+    if device.type != "cuda":
+        return _LEAST
+    token = vocabulary * 4 * _TEMPORARIES
+    fitting = torch.cuda.get_device_properties(device).total_memory // 32 // token
+    return max(_LEAST, min(_MOST, 1 << max(fitting, 1).bit_length() - 1))
+
+
 def fused_objective(
     hidden: torch.Tensor,
     head: Head,
@@ -95,11 +111,11 @@ def fused_objective(
         objective: What to compute.
         chunk_tokens: Tokens whose logits exist at once.
     """
-    if not torch.is_grad_enabled():
-        # In there it would not be seen that a trained head's gradient is not wanted.
-        hidden, head = hidden.detach(), head.detach()
     heads = [head, teacher.head] if isinstance(teacher, HiddenTargets) else [head]
     with gathered(*heads):
+        if not torch.is_grad_enabled():
+            # In there it would not be seen that a trained head's gradient is not wanted.
+            head = head.detach()
         sums = _FusedObjective.apply(hidden, *head, labels, teacher, objective, chunk_tokens)
     return ObjectiveSums(*sums)
 

@@ -4,14 +4,15 @@ GKD (arXiv 2306.13649): a fraction `lmbda` of the batches is answered by the stu
 scores these answers under its demonstrations. With `seq_kd` the teacher answers the others; else they keep
 the gold answers. A generated answer is not gold, so it is trained on by the divergence alone.
 
-Who answers, and what is sampled, depends on the seed, the step and the micro-batch only, never on what was
-drawn before: all processes decide alike, and a resumed run goes on as it would have.
+Who answers depends on the seed, the step and the micro-batch only, and what is sampled on the seed and the
+step, never on what was drawn before: all processes decide alike, and a resumed run goes on as it would have.
 """
 
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Literal, Protocol
 
 import torch
@@ -66,24 +67,35 @@ class OnPolicy:
             return "student"
         return "teacher" if self.seq_kd else "gold"
 
-    def __call__(self, batch: Batch, *, step: int, index: int) -> tuple[Batch, Counter[str]]:
-        """The micro-batch with its answers written, and counts (see `COUNTED`).
+    def __call__(self, batches: Sequence[Batch], *, step: int) -> tuple[list[Batch], Counter[str]]:
+        """The micro-batches of a step with their answers written, and counts (see `COUNTED`).
 
-        Should no row get an answer, the batch keeps its gold answers: every process needs one to train on.
+        All that an author answers is written in one call. Should no row of a micro-batch get an answer, it
+        keeps its gold answers: every process needs one to train on.
         """
-        author = self.author(step, index)
-        if author == "gold":
-            return batch, Counter()
-        prompts, teacher_prompts = prompts_of(batch, ""), prompts_of(batch, "teacher_")
-        seed = random.Random(f"sample {self.seed} {step} {index} {self.process}").getrandbits(63)
-        read = prompts if author == "student" else teacher_prompts
-        answers = self.writers[author](read, step=step, seed=seed)
-        rows, counts = self._rows(prompts, teacher_prompts, answers)
+        written, counts = list(batches), Counter[str]()
+        authors = [self.author(step, index) for index in range(len(batches))]
+        for author, write in self.writers.items():
+            chosen = [index for index, its in enumerate(authors) if its == author]
+            if not chosen:
+                continue
+            prompts = [prompts_of(batches[index], "") for index in chosen]
+            teacher_prompts = [prompts_of(batches[index], "teacher_") for index in chosen]
+            read = prompts if author == "student" else teacher_prompts
+            seed = random.Random(f"sample {self.seed} {step} {author} {self.process}").getrandbits(63)
+            answers = iter(write([*chain(*read)], step=step, seed=seed))
+            for index, own, teachers in zip(chosen, prompts, teacher_prompts, strict=True):
+                rows, its_counts = self._rows(own, teachers, list(islice(answers, len(own))))
+                counts += its_counts
+                written[index] = self._collated(rows, batches[index]["labels"].device) or batches[index]
+        return written, counts
+
+    def _collated(self, rows: list[Row], device: torch.device) -> Batch:
+        """A batch of generated answers; empty without any."""
         if not rows:
-            return batch, counts
-        device = batch["labels"].device
-        written = {name: value.to(device) for name, value in self.collator(rows).items()}
-        return written | {GENERATED: torch.ones(len(rows), dtype=torch.bool, device=device)}, counts
+            return {}
+        batch = {name: value.to(device) for name, value in self.collator(rows).items()}
+        return batch | {GENERATED: torch.ones(len(rows), dtype=torch.bool, device=device)}
 
     def _rows(
         self, prompts: list[list[int]], teacher_prompts: list[list[int]], answers: Sequence[list[int]]
@@ -118,7 +130,8 @@ class OnPolicy:
 
 def prompts_of(batch: Batch, prefix: str) -> list[list[int]]:
     """The prompts of a batch's rows as the student reads them, or with `teacher_` as the teacher does."""
-    ids, mask, labels = (batch[f"{prefix}{name}"] for name in ("input_ids", "attention_mask", "labels"))
+    # Here, where a row's own length keeps nobody waiting.
+    ids, mask, labels = (batch[f"{prefix}{name}"].cpu() for name in ("input_ids", "attention_mask", "labels"))
     prompt = mask.bool() & (labels == IGNORED)
     return [row[keep].tolist() for row, keep in zip(ids, prompt, strict=True)]
 

@@ -35,7 +35,7 @@ def start_engine(
         accelerator: Of the run.
         tokenizer: The student's.
         temperature: Of sampling.
-        rows: Of a micro-batch.
+        rows: Of a step, in this process.
 
     Raises:
         UserError: vLLM is missing, or the student's base is quantised.

@@ -55,7 +55,7 @@ def build_on_policy(
         "teacher": _seeded(lambda prompts: teacher.sampled(prompts, config), accelerator)
     }
     if args.use_vllm:
-        rows = args.per_device_train_batch_size
+        rows = args.per_device_train_batch_size * args.gradient_accumulation_steps
         engine = start_engine(args, student, accelerator, tokenizer, temperature=args.temperature, rows=rows)
         writers["student"] = VLLMWriter(engine, student, stops).write
     else:

@@ -185,8 +185,12 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
         default=True,
         metadata={"help": "Run what all teacher prompts begin with once, instead of in every row."},
     )
-    loss_chunk_tokens: int = field(
-        default=128, metadata={"help": "Answer tokens whose logits exist at the same time."}
+    loss_chunk_tokens: int | None = field(
+        default=None,
+        metadata={
+            "help": "Answer tokens whose logits exist at the same time; default: 128, on a GPU as many as "
+            "need a 32nd of its memory."
+        },
     )
     loss_kernel: str = field(
         default="fused",
@@ -231,7 +235,8 @@ class ICLDistillConfig(GenerationArguments, SFTConfig):
         _check(self.top_k > 0, "top_k", self.top_k, "give 1 or more")
         _check(0 <= self.beta <= 1, "beta", self.beta, "give a number from 0 to 1")
         _check(self.temperature > 0, "temperature", self.temperature, "give a positive number")
-        _check(self.loss_chunk_tokens > 0, "loss_chunk_tokens", self.loss_chunk_tokens, "give 1 or more")
+        chunk = self.loss_chunk_tokens
+        _check(chunk is None or chunk > 0, "loss_chunk_tokens", chunk, "give 1 or more, or leave it out")
         check_kernel(self.loss_kernel, self.objective)
         self.check_generation(self.distill_weight)
         for name in ("packing", "padding_free", "assistant_only_loss"):

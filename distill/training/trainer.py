@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cache, partial
-from itertools import count
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from distill.model.forward import answer_states, packs_rows
 from distill.model.output_head import check_head, head_of
 from distill.model.sharding import check_supported, check_trained_dtypes
 from distill.objectives.backends import objective_sums
-from distill.objectives.chunked import ObjectiveSums
+from distill.objectives.chunked import ObjectiveSums, fitting_tokens
 from distill.on_policy.batches import COUNTED, GENERATED, OnPolicy, generation_means
 from distill.teachers.base import Teacher
 from distill.teachers.cached.batch import CachedTeacher
@@ -121,6 +121,8 @@ class ICLDistillTrainer(SFTTrainer):
         check_supported(args.teacher, bool(args.teacher_targets), self.head.module, self.is_fsdp_enabled)
         check_trained_dtypes(self.model, deepspeed=self.is_deepspeed_enabled)
         self.objective = args.build_objective()
+        vocabulary = self.model.config.get_text_config().vocab_size
+        self._chunk_tokens = args.loss_chunk_tokens or fitting_tokens(vocabulary, args.device)
         self.average: MovingAverage | None = None
         self.teacher = self._build_teacher(train_dataset)
         self._sums: dict[str, dict[str, torch.Tensor]] = {"train": {}, "eval": {}}
@@ -197,15 +199,12 @@ class ICLDistillTrainer(SFTTrainer):
         if self.on_policy is None:
             return super().get_batch_samples(epoch_iterator, num_batches, device)
         begun = time.perf_counter()
-        written = map(partial(self._answered, self.on_policy), count(), epoch_iterator)
-        samples = super().get_batch_samples(written, num_batches, device)
+        batches = list(islice(epoch_iterator, num_batches))
+        written, counts = self.on_policy(batches, step=self.state.global_step)
+        self._add("train", {name: torch.tensor(counts[name], device=self.args.device) for name in COUNTED})
+        samples = super().get_batch_samples(iter(written), num_batches, device)
         self._training_seconds += time.perf_counter() - begun
         return samples
-
-    def _answered(self, on_policy: OnPolicy, index: int, batch: Batch) -> Batch:
-        batch, counts = on_policy(batch, step=self.state.global_step, index=index)
-        self._add("train", {name: torch.tensor(counts[name], device=self.args.device) for name in COUNTED})
-        return batch
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One micro-batch forward and backward, timed."""
@@ -239,7 +238,7 @@ class ICLDistillTrainer(SFTTrainer):
                 targets,
                 objective,
                 kernel=self.args.loss_kernel,
-                chunk_tokens=self.args.loss_chunk_tokens,
+                chunk_tokens=self._chunk_tokens,
             )
         self._count(sums, states.aux_loss, inputs)
         loss = sums.loss / (sums.tokens if num_items_in_batch is None else num_items_in_batch)

@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from distill.model.output_head import Head
+from distill.objectives import chunked
 from distill.objectives.chunked import OBJECTIVES, HiddenTargets, Objective, fused_objective
 from distill.objectives.divergences import TopK
 
@@ -127,3 +130,36 @@ def test_low_precision_heads_are_summed_in_float32():
     logits = (hidden.detach() @ head.weight.T).float()
     expected = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
     torch.testing.assert_close(sums.ce, expected)
+
+
+def test_evaluation_computes_no_gradient_of_a_trained_head(problem, monkeypatch):
+    hidden, head, labels, teacher = problem
+    wanted = []
+    original = chunked._accumulate
+
+    def accumulate(grads, *args):
+        wanted.append([grad is not None for grad in grads])
+        return original(grads, *args)
+
+    monkeypatch.setattr(chunked, "_accumulate", accumulate)
+    trained = fused_objective(hidden, head, labels, teacher, Objective(top_k=5)).loss
+    with torch.no_grad():
+        found = fused_objective(hidden.detach(), head, labels, teacher, Objective(top_k=5)).loss
+    assert torch.equal(found, trained)
+    assert wanted == [[True] * 3, [False] * 3]
+
+
+def test_a_chunk_fits_the_cards_memory(monkeypatch):
+    cards = {"memory": 0}
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=cards["memory"])
+    )
+    assert chunked.fitting_tokens(151_936, torch.device("cpu")) == 128
+    for gib, vocabulary, expected in (
+        (80, 151_936, 512),
+        (16, 151_936, 128),
+        (80, 32_000, 2048),
+        (80, 600, 8192),
+    ):
+        cards["memory"] = gib * 2**30
+        assert chunked.fitting_tokens(vocabulary, torch.device("cuda")) == expected

@@ -6,6 +6,7 @@ from transformers import LlamaForCausalLM
 
 from distill.encoding.collator import DistillCollator
 from distill.model import packed_attention as lines
+from distill.model import rows_attention
 from distill.model.forward import answer_states, packs_rows
 from distill.model.output_head import check_head
 from distill.training.config import DataArguments
@@ -74,8 +75,8 @@ def test_attention_is_computed_row_by_row(make_model, batch, monkeypatch):
         asked.append((query.shape[2], key.shape[2], options["is_causal"]))
         return original(query, key, value, **options)
 
-    original = lines.scaled_dot_product_attention
-    monkeypatch.setattr(lines, "scaled_dot_product_attention", attend)
+    original = rows_attention.scaled_dot_product_attention
+    monkeypatch.setattr(rows_attention, "scaled_dot_product_attention", attend)
     answer_states(model, head, batch, packed=True)
     lengths = batch["attention_mask"].sum(1).tolist()
     assert asked == [(length, length, True) for length in lengths] * 2

@@ -67,8 +67,8 @@ def test_the_student_trains_on_its_own_samples_under_the_teachers_eyes(
     assert sorted(order) == list(range(8))
     untrained = make_trainer(lora, **ON_POLICY)
     untrained.model_wrapped = untrained.model
-    again, counts = untrained.on_policy(
-        DistillCollator.of(tokenizer)([data.train[row] for row in order]), step=0, index=0
+    (again,), counts = untrained.on_policy(
+        [DistillCollator.of(tokenizer)([data.train[row] for row in order])], step=0
     )
     assert torch.equal(again["labels"], batch["labels"])
     lengths = (batch["labels"] != -100).sum(1)
@@ -192,7 +192,7 @@ def test_an_answer_ends_with_its_end_token_and_counts_as_truncated_without(make_
             writers={"student": lambda prompts, **kwargs: [answers[name] for name in names]}, seed=0,
         )  # fmt: skip
         gold = DistillCollator.of(tokenizer)(data.train[: len(names)])
-        batch, counts = policy(gold, step=0, index=0)
+        (batch,), counts = policy([gold], step=0)
         return batch, counts, [row[row != -100].tolist() for row in batch["labels"]]
 
     no_limit = Budgets(None, None)
@@ -211,6 +211,32 @@ def test_an_answer_ends_with_its_end_token_and_counts_as_truncated_without(make_
     for budgets in (Budgets(student - 1, None), Budgets(None, teacher)):
         _, counts, labels = rewritten(budgets, "ended")
         assert (labels[0], counts["dropped_rows"]) == (data.train[0]["completion_ids"], 1)
+
+
+def test_all_micro_batches_of_a_step_are_answered_in_one_call(data, tokenizer):
+    calls = []
+
+    def write(prompts, *, step, seed):
+        calls.append((len(prompts), step))
+        return [[*prompt[-3:], 2] if number != 4 else [] for number, prompt in enumerate(prompts)]
+
+    collate = DistillCollator.of(tokenizer)
+    gold = [collate(data.train[begin : begin + 2]) for begin in (0, 2, 4, 6)]
+    policy = OnPolicy(
+        lmbda=0.5, seq_kd=True, collator=collate, budgets=Budgets(None, None), stop_ids=frozenset({2}),
+        writers={"student": write, "teacher": write}, seed=0,
+    )  # fmt: skip
+    step = next(step for step in range(99) if policy.author(step, 0) != policy.author(step, 2))
+    authors = [policy.author(step, index) for index in range(4)]
+    written, counts = policy(gold, step=step)
+    assert sorted(calls) == sorted((2 * authors.count(author), step) for author in set(authors))
+    dropped = sum(1 for rows, _ in calls if rows > 4)
+    assert counts["generated_rows"] == 8 - dropped
+    for author, batch, before in zip(authors, written, gold, strict=True):
+        prompts = prompts_of(before, "" if author == "student" else "teacher_")
+        answers = [row[row != -100].tolist() for row in batch["labels"]]
+        assert all(answer in [[*prompt[-3:], 2] for prompt in prompts] for answer in answers)
+        assert prompts_of(batch, "")[-1] == prompts_of(before, "")[-1]
 
 
 def test_sampling_stops_at_the_first_end_token_of_each_row(make_model, data):

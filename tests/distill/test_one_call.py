@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from distill.encoding.collator import DistillCollator
-from distill.model import packed_attention
+from distill.model import packed_attention, rows_attention
 from distill.model.forward import answer_states, packs_rows
 from distill.model.output_head import check_head
 from distill.teachers.base import Teacher
@@ -20,8 +20,9 @@ from tests.distill.test_architectures import PLAIN_STUDENT
 FAST = [each for each in ARCHITECTURES if each.fast]
 LLAMA = next(each for each in ARCHITECTURES if each.name == "Llama")
 NO_KERNEL = {
-    "view", "_unsafe_view", "as_strided", "as_strided_", "empty", "empty_strided", "detach", "detach_", "alias",
-    "resize_", "unbind", "lift_fresh", "set_", "to", "resolve_conj", "resolve_neg", "result_type", "real", "flatten",
+    "view", "_unsafe_view", "as_strided", "as_strided_", "empty", "empty_strided", "detach", "detach_",
+    "alias", "resize_", "unbind", "lift_fresh", "set_", "to", "resolve_conj", "resolve_neg", "result_type",
+    "real", "flatten",
 }  # fmt: skip
 
 
@@ -38,10 +39,10 @@ def calls(monkeypatch):
         found["sdpa"] += 1
         return original(*args, **kwargs)
 
-    original = packed_attention.scaled_dot_product_attention
-    monkeypatch.setattr(packed_attention, "scaled_dot_product_attention", sdpa)
+    original = rows_attention.scaled_dot_product_attention
+    monkeypatch.setattr(rows_attention, "scaled_dot_product_attention", sdpa)
     monkeypatch.setattr(packed_attention, "_in_one_call", lambda device: True)
-    monkeypatch.setattr(packed_attention, "_flex", lambda: flex)
+    monkeypatch.setattr(rows_attention, "_flex", lambda: flex)
     return found
 
 

@@ -12,6 +12,7 @@ from distill.encoding.prefixes import prefixes_of
 from distill.encoding.token_rows import Row
 from distill.model.demo_model import resolve_model
 from distill.model.output_head import Head, check_head
+from distill.objectives.chunked import fitting_tokens
 from distill.teachers.base import Teacher
 from distill.teachers.cached.shard import RowTargets, index_dtype
 from distill.teachers.models import load_other_teacher
@@ -39,9 +40,10 @@ class HfBackend:
         )
         self._collator = DistillCollator.of(run.tokenizer)
         self._top_k = args.top_k
-        self._chunk_tokens = args.loss_chunk_tokens
         self.batch_size = args.per_device_eval_batch_size
         self._device = model.get_input_embeddings().weight.device
+        vocabulary = model.config.get_text_config().vocab_size
+        self._chunk_tokens = args.loss_chunk_tokens or fitting_tokens(vocabulary, self._device)
         self._autocast = torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else None
 
     def score(self, rows: Sequence[Row]) -> list[RowTargets]:
