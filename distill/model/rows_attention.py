@@ -5,6 +5,7 @@ Notation: P tokens of the prefix, T tokens of a line, B rows of a line, S tokens
 
 import functools
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -58,7 +59,7 @@ def rows_attention(
             scale=scaling,
             enable_gqa=query.shape[1] != key.shape[1],
             # One kernel for short and long lines, so that the short one that is tried out tells of both.
-            kernel_options={"BACKEND": "TRITON"},
+            kernel_options={"FORCE_USE_FLEX_ATTENTION": True},
         )
         return found.transpose(1, 2), None
     if attention_mask is None and row_padding is not None:
@@ -82,7 +83,10 @@ def rows_attention(
 
 @functools.cache
 def _flex() -> Callable[..., Any]:
-    return torch.compile(flex_attention)
+    # Anew for each kind of mask, and until it knows what sizes vary; past the usual 8 it runs uncompiled.
+    known = signature(torch.compile).parameters  # PyTorch 2.7 has no such argument
+    options: dict[str, Any] = {"recompile_limit": 64} if "recompile_limit" in known else {}
+    return torch.compile(flex_attention, **options)
 
 
 def _padded(
