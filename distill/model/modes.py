@@ -64,6 +64,5 @@ def adapter_off(model: PeftModel) -> Callable[[], AbstractContextManager[None]]:
 
 def _set_training(modules: list[nn.Module], value: bool) -> None:
     for module in modules:
-        vars(module)["training"] = (
-            value  # what the attribute is, without the search of `nn.Module.__setattr__`
-        )
+        # The attribute itself, without the search that `nn.Module.__setattr__` begins with.
+        vars(module)["training"] = value
