@@ -24,6 +24,9 @@ GRACE = 10.0
 PATIENCE = 3.0
 """Seconds that processes of an earlier run, killed a moment ago, have to be gone."""
 
+KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+"""glibc keeps what was freed; else the kernel zeroes the memory of every large tensor anew (mallopt(3))."""
+
 LOCK = Path(".stages") / "lock"
 """File in a run's folder that the process of the run has locked."""
 
@@ -36,10 +39,10 @@ def start(
     Args:
         command: Program and arguments.
         output_dir: The run's folder.
-        env: Variables beside the current ones.
+        env: Variables beside the current ones, which go before `KEPT_MEMORY`.
         log: Where it prints; None: where we print.
     """
-    variables = {**os.environ, **env, MARK: str(output_dir.resolve())}
+    variables = {**KEPT_MEMORY, **os.environ, **env, MARK: str(output_dir.resolve())}
     errors = None if log is None else subprocess.STDOUT
     return subprocess.Popen(command, env=variables, stdout=log, stderr=errors)
 

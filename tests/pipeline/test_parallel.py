@@ -14,7 +14,7 @@ import pytest
 
 from distill.cli import main
 from distill.pipeline.config import load_run_config
-from distill.pipeline.processes import MARK, alone, end_all, living
+from distill.pipeline.processes import KEPT_MEMORY, MARK, alone, end_all, living
 from distill.pipeline.records import stage_prints
 from distill.pipeline.runner import run_stages, waves
 from distill.pipeline.stage import Stage
@@ -40,6 +40,16 @@ while not pathlib.Path({str(path)!r}).exists():
     assert time.monotonic() < end
     time.sleep(0.02)
 """
+
+
+def test_stages_keep_freed_memory_unless_the_user_says_otherwise(tmp_path, monkeypatch):
+    first, second = KEPT_MEMORY
+    monkeypatch.delenv(first, raising=False)
+    monkeypatch.setenv(second, "7")
+    told = tmp_path / "told.txt"
+    shows = f"import os\nopen({str(told)!r}, 'w').write(os.environ[{first!r}] + ' ' + os.environ[{second!r}])"
+    run_stages([stage(tmp_path, "one", shows)], tmp_path)
+    assert told.read_text() == f"{KEPT_MEMORY[first]} 7"
 
 
 def test_stages_on_disjoint_devices_make_a_wave():
