@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distill.evaluation.data_overlap import data_overlap, overlap_table
-from distill.evaluation.settings import add_context_arguments
+from distill.evaluation.settings import add_context_arguments, add_strict_argument
 from lm_eval_tasks.benchmarks import BENCHMARKS, REWARD_SETS
 from lm_eval_tasks.benchmarks.definition import Role
 from lm_eval_tasks.episodes import Episode, fingerprint
@@ -17,6 +17,7 @@ from lm_eval_tasks.reading import resolve_source
 from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
 from lm_eval_tasks.sources.overlap import Settings
+from lm_eval_tasks.sources.unjudged import unjudged
 
 _TASK = f"{', '.join(BENCHMARKS)}, a task of lm-eval, a YAML or a JSONL file"
 
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions."""
     actions = parser.add_subparsers(dest="action", required=True)
     check = actions.add_parser("check", help="columns, counts and compliant rows of each data set")
+    add_strict_argument(check)
     preview = actions.add_parser("preview", help="one example as teacher and student read it")
     preview.add_argument("--model", required=True, help="whose tokenizer and chat template to use; or 'demo'")
     preview.add_argument("--index", type=int, default=0, help="row of the training split")
@@ -92,15 +94,18 @@ def run(args: argparse.Namespace) -> int:
     if any(spec.task in BENCHMARKS for spec in specs):  # other tasks do not read it
         print(f"source: {resolve_source(args.data)}")
     roles: tuple[Role, ...] = ("train", "evaluation")
-    usable = [_check(spec, role) for spec in specs for role in roles]
+    usable = [_check(spec, role, strict=args.strict) for spec in specs for role in roles]
     return 0 if all(usable) else 2
 
 
-def _check(spec: TaskSpec, role: Role) -> bool:
+def _check(spec: TaskSpec, role: Role, *, strict: bool) -> bool:
+    broken: list[str] = []
     try:
         source = spec.open()
         if isinstance(source, BenchmarkSource):
-            lines = _benchmark_lines(source, role)
+            episodes = source.all_train if role == "train" else source.evaluation()
+            broken = unjudged(source, episodes)
+            lines = _benchmark_lines(source, role, episodes)
         else:
             lines = _lines(source.train() if role == "train" else source.evaluation())
     except UserError as error:
@@ -109,12 +114,14 @@ def _check(spec: TaskSpec, role: Role) -> bool:
     print(f"{source.name} {role}: {lines[0]}")
     for line in lines[1:]:
         print(f"  {line}")
-    return True
+    if broken:
+        named = ", ".join(broken[:5])
+        print(f"  NOT JUDGEABLE: {len(broken)} rows, to which every answer is wrong (id {named})")
+    return not (strict and broken)
 
 
-def _benchmark_lines(source: BenchmarkSource, role: Role) -> list[str]:
+def _benchmark_lines(source: BenchmarkSource, role: Role, episodes: Sequence[Episode]) -> list[str]:
     rows = source.raw_rows(role)
-    episodes = source.all_train if role == "train" else source.evaluation()
     found = f"{len(rows)} rows, fingerprint {fingerprint(episodes)}, columns {list(rows[0])}"
     return [found, *source.benchmark.describe(role, rows, episodes)]
 

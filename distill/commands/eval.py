@@ -5,7 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from distill.evaluation.settings import add_settings_arguments, settings_from_args, specs_from_args
+from distill.evaluation.settings import (
+    add_settings_arguments,
+    add_strict_argument,
+    settings_from_args,
+    specs_from_args,
+)
 from distill.model.demo_model import resolve_model
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.extras import require
@@ -39,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="the results file (JSON)")
     add_settings_arguments(parser, model_required=False)
+    add_strict_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from_args(args, model=resolve_model(model))
     # torch, only once the options are known to be right
     from distill.evaluation.measure import BARE, PROMPTED
-    from distill.evaluation.session import prepare_questions
+    from distill.evaluation.session import prepare_questions, refuse_unjudged
     from distill.evaluation.sweep import sweep
 
     shots = args.num_fewshot or ([config["num_fewshot"]] if config.get("num_fewshot") is not None else None)
@@ -63,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         questions += prepare_questions(settings, spec, [0], [BARE])
         if args.prompted:
             questions += prepare_questions(settings, spec, shots, [PROMPTED])
+    if args.strict:
+        refuse_unjudged(questions)
     problems = sweep(
         settings,
         questions,

@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from distill.evaluation.settings import add_settings_arguments, settings_from_args, specs_from_args
+from distill.evaluation.settings import (
+    add_settings_arguments,
+    add_strict_argument,
+    settings_from_args,
+    specs_from_args,
+)
 from distill.model.demo_model import resolve_model
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.errors import UserError
@@ -13,6 +18,7 @@ from lm_eval_tasks.extras import require
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_settings_arguments(parser, model_required=True)
+    add_strict_argument(parser)
     parser.add_argument(
         "--num_fewshot",
         nargs="+",
@@ -34,11 +40,13 @@ def run(args: argparse.Namespace) -> int:
     # torch, only once the options are known to be right
     from distill.evaluation.gap import measure_gap
     from distill.evaluation.measure import VIEWS
-    from distill.evaluation.session import prepare_questions
+    from distill.evaluation.session import prepare_questions, refuse_unjudged
     from distill.evaluation.summary import headline
 
     shots = args.num_fewshot
     questions = [question for spec in specs for question in prepare_questions(settings, spec, shots, VIEWS)]
+    if args.strict:
+        refuse_unjudged(questions)
     for entry in measure_gap(settings, questions, args.output):
         print(headline(entry))
     print(args.output)

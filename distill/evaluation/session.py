@@ -20,6 +20,7 @@ from lm_eval_tasks.episodes import Source
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.sources import TaskSpec
+from lm_eval_tasks.sources.unjudged import refuse, unjudged
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,17 @@ def prepare_questions(
             "--privileged."
         )
     return list(questions.values())
+
+
+def refuse_unjudged(questions: Sequence[Question]) -> None:
+    """What `--strict` asks for.
+
+    Raises:
+        UserError: an evaluated row names a constraint that nothing defines, or cannot be judged otherwise.
+    """
+    for name, member in {question.benchmark: question.member for question in questions}.items():
+        rows = member.evaluation()
+        refuse(name, unjudged(member, rows), len(rows), option="--strict")
 
 
 def _wanted(

@@ -103,6 +103,15 @@ def add_settings_arguments(parser: argparse.ArgumentParser, *, model_required: b
     add("--model_args", default="", metavar="K=V,...", help="further arguments of lm-eval's model class")
 
 
+def add_strict_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `--strict`."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with 2 where a row names a constraint that nothing defines; else it counts as failed",
+    )
+
+
 def add_context_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what a `TaskSpec` is made of, beside the task and the number of demonstrations."""
     add = parser.add_argument

@@ -55,11 +55,7 @@ def prepare(
     """
     if not model_args.model_name_or_path:
         raise UserError("model_name_or_path is missing: name a hub model, a folder, or 'demo'.")
-    if args.trust_remote_code:
-        raise UserError(
-            "trust_remote_code: code out of a model's repository is never run here. Leave it out; a model "
-            "that transformers knows needs none."
-        )
+    refuse_remote_code(args)
     with PartialState().local_main_process_first():
         model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
     tokenizer = load_tokenizer(model_args, args)
@@ -74,6 +70,19 @@ def prepare(
         print(f"world size {state.num_processes}", flush=True)
         print(f"training rows: {data.record['train']}; held out: {data.record['held_out']}", flush=True)
     return Run(data_args, model_args, args, settings, tokenizer, data)
+
+
+def refuse_remote_code(args: Any) -> None:
+    """Refuse to run what a model's repository brings.
+
+    Raises:
+        UserError: it is asked for.
+    """
+    if args.trust_remote_code:
+        raise UserError(
+            "trust_remote_code: code out of a model's repository is never run here. Leave it out; a model "
+            "that transformers knows needs none."
+        )
 
 
 def check_teacher_targets(run: Run) -> None:
@@ -99,21 +108,29 @@ def load_tokenizer(model_args: ModelConfig, args: SFTConfig) -> PreTrainedTokeni
     Raises:
         UserError: there is none under that name.
     """
+    tokenizer = named_tokenizer(model_args, args.chat_template_path)
+    if args.eos_token:
+        tokenizer.eos_token = args.eos_token
+    # Done here, before the rows are tokenised; the trainer need not do it again.
+    args.chat_template_path = None
+    return tokenizer
+
+
+def named_tokenizer(
+    model_args: ModelConfig, chat_template_path: str | None = None
+) -> PreTrainedTokenizerBase:
+    """The model's tokenizer; raises as `load_tokenizer`."""
     name = str(model_args.model_name_or_path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=model_args.model_revision)
-        if args.chat_template_path:
-            tokenizer.chat_template = _chat_template(args.chat_template_path)
+        if chat_template_path:
+            tokenizer.chat_template = _chat_template(chat_template_path)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
             f"model_name_or_path: cannot load the tokenizer of {name!r} ({reason}). Give a folder with a "
             "saved model, a hub name that this machine can reach, or 'demo' for the embedded model."
         ) from None
-    if args.eos_token:
-        tokenizer.eos_token = args.eos_token
-    # Done here, before the rows are tokenised; the trainer need not do it again.
-    args.chat_template_path = None
     return tokenizer
 
 

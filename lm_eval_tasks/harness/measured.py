@@ -1,5 +1,6 @@
 """A source's view as a task object of lm-evaluation-harness, and which of its numbers are reported."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.source import HarnessSource
 from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.prompting.context import Context
-from lm_eval_tasks.scoring.named import NamedMetric
+from lm_eval_tasks.scoring.named import Judgement, NamedMetric
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource, ChoiceBenchmark
 from lm_eval_tasks.sources.lm_eval_single import LmEvalTask
@@ -21,6 +22,8 @@ from lm_eval_tasks.sources.other_inputs import OtherInputs
 from lm_eval_tasks.sources.rows_source import JsonLinesSource
 from lm_eval_tasks.sources.spec import TaskSpec
 from lm_eval_tasks.sources.task_folder import rows_config
+
+logger = logging.getLogger(__name__)
 
 ROWS_TOKENS = 256
 """Longest answer to rows of one's own, where nobody says how long."""
@@ -167,7 +170,12 @@ def _rows_task(
 
 
 def judged(source: Source, episode: Episode, reply: str, at: Circumstances = NOTHING_SPECIAL) -> float:
-    """The primary score, 0 to 1, of a reply to a training row.
+    """The primary score, 0 to 1, of a reply to a training row; see `judgement`."""
+    return judgement(source, episode, reply, at).score
+
+
+def judgement(source: Source, episode: Episode, reply: str, at: Circumstances = NOTHING_SPECIAL) -> Judgement:
+    """The primary score of a reply to a row, and why there is none: what an evaluation says of it.
 
     Args:
         source: What is asked.
@@ -176,7 +184,7 @@ def judged(source: Source, episode: Episode, reply: str, at: Circumstances = NOT
         at: How it came about.
 
     Raises:
-        UserError: the source's scorer cannot judge its training rows, or this one has no label to judge by.
+        UserError: the source's scorer cannot judge such rows, or this one has no label to judge by.
     """
     if isinstance(source, OtherInputs):
         raise UserError(
@@ -186,13 +194,24 @@ def judged(source: Source, episode: Episode, reply: str, at: Circumstances = NOT
     if isinstance(member, JsonLinesSource):
         if member.metric is not None:
             _check_label(member.name, episode, member.metric)
-        return member.judge(episode, reply, at).score
+        return member.judge(episode, reply, at)
     if isinstance(member, BenchmarkSource):
         found = member.score(member.document(episode), reply, at)
-        return float(found[member.benchmark.scores[0].name])
+        error = "its scorer cannot judge it; see the log" if found.get("scorer_error") else None
+        return Judgement(float(found[member.benchmark.scores[0].name]), error)
     if isinstance(member, LmEvalTask) and member.task.OUTPUT_TYPE == "generate_until":
-        return member.judge(episode, reply)
+        return _of_lm_eval(member, episode, reply)
     raise UserError(f"{source.name}: its scorer judges no written answers; keep all of them.")
+
+
+def _of_lm_eval(member: LmEvalTask, episode: Episode, reply: str) -> Judgement:
+    try:
+        return Judgement(member.judge(episode, reply))
+    except UserError:
+        raise
+    except Exception as error:  # whatever one reply does to a function of the YAML
+        logger.exception("%s row %s breaks its scorer and counts as wrong", member.name, episode.id)
+        return Judgement(0.0, f"its scorer failed: {type(error).__name__}: {error}")
 
 
 def _check_label(name: str, episode: Episode, metric: NamedMetric) -> None:

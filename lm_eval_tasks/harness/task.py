@@ -35,6 +35,7 @@ from lm_eval_tasks.scoring.names import PARTS
 from lm_eval_tasks.scoring.repeated import over_answers, repeated_metrics
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.sources.benchmark import BenchmarkSource
+from lm_eval_tasks.sources.unjudged import broken, refuse
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,9 @@ class IclTask(ConfigurableTask):
             )
         documents = [self.source.document(episode) for episode in episodes]
         if self.options.strict:
-            self._check_judged(documents)
+            ids = [documents[place]["id"] for place in broken(self.source, documents)]
+            rows_of = f"{self.source.name} in {self.source.data!r}"
+            refuse(rows_of, ids, len(documents), option="'strict' in --metadata")
         self.dataset = {self.config.test_split: hf_datasets.Dataset.from_list(documents)}
         self.config.metadata = (self.config.metadata or {}) | {
             "data_source": self.source.data,
@@ -95,24 +98,6 @@ class IclTask(ConfigurableTask):
         if set(dataset_kwargs) == {"benchmark"}:
             return BenchmarkSource(dataset_kwargs["benchmark"], self.options.data, self.options.pool)
         raise UserError(f"dataset_kwargs: {dict(dataset_kwargs)!r} cannot be used; give 'benchmark: NAME'.")
-
-    def _check_judged(self, documents: list[dict[str, Any]]) -> None:
-        """Judge some answer to every row.
-
-        Raises:
-            UserError: a row breaks its scorer, whatever is answered.
-        """
-        broken = [
-            doc["id"]
-            for doc in documents
-            if self.source.score(doc, "No answer.", Circumstances()).get("scorer_error")
-        ]
-        if broken:
-            raise UserError(
-                f"{self.source.name}: {len(broken)} of {len(documents)} rows of {self.source.data!r} cannot "
-                f"be judged (id {', '.join(map(str, broken[:5]))}; see the log above). Mend them, or leave "
-                "'strict' out of --metadata: then every answer to them counts as wrong."
-            )
 
     def read_context(self, dataset_kwargs: Mapping[str, Any]) -> Context:
         """What the view `teacher` adds to the rows beside demonstrations and a system instruction."""

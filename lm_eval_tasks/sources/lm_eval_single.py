@@ -8,9 +8,11 @@ YAML can say (templates, functions, `process_docs`, `description`, `gen_prefix`,
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
+from numbers import Real
 from typing import Any
 
+import numpy as np
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
@@ -165,12 +167,39 @@ class LmEvalTask:
         return task
 
     def judge(self, episode: Episode, reply: str) -> float:
-        """The primary metric, 0 to 1, of a reply to one of its rows, through its first answer filter."""
+        """The primary metric of a reply to one of its rows, through its first answer filter.
+
+        It is the first metric of which more is better, as in an evaluation, which ends a reply at the task's
+        stop strings.
+
+        Raises:
+            UserError: there is no such metric, or its value of one reply is no number.
+        """
         doc = self._doc(episode)
-        instance = Instance("generate_until", doc, ("", {}), 0, resps=[reply])
-        fresh(self.task)._filters[0].apply([instance])
-        found = self.task.process_results(doc, [instance.filtered_resps[self.filters[0]]])
-        return float(found[self.metrics[0].name])
+        instance = Instance("generate_until", doc, ("", {}), 0, resps=[self._up_to_stop(reply)])
+        self._judging._filters[0].apply([instance])
+        found = self._judging.process_results(doc, [instance.filtered_resps[self.filters[0]]])
+        name = next((metric.name for metric in self.metrics if metric.higher_is_better), None)
+        if name is None:
+            raise UserError(f"{self.name} has no metric of which more is better; replies cannot be ranked.")
+        if not isinstance(found[name], Real | np.bool_):
+            raise UserError(
+                f"{self.name}: the metric {name!r} of one reply is {found[name]!r:.60}, no number; replies "
+                "cannot be ranked."
+            )
+        return float(found[name])
+
+    @cached_property
+    def _judging(self) -> ConfigurableTask:
+        """Judges replies; an evaluation's own task object keeps requests and settings."""
+        return fresh(self.task)
+
+    def _up_to_stop(self, reply: str) -> str:
+        """The reply as lm-eval's models hand it on."""
+        stops = (self.task.config.generation_kwargs or {}).get("until") or []
+        for stop in [stops] if isinstance(stops, str) else stops:
+            reply = reply.split(stop)[0] if stop else reply
+        return reply
 
     def tasks(self, k: int | None = None) -> list[ConfigurableTask]:
         """`harness_task` of every member."""

@@ -424,6 +424,10 @@ BAD = {
     "zero epochs": ({"num_train_epochs": "0"}, None, ["--num_train_epochs", "above 0"]),
     "negative rate": ({"learning_rate": "-1"}, None, ["--learning_rate", "-1"]),
     "rank 0": ({"lora_r": "0"}, None, ["--lora_r"]),
+    "no such module": (
+        {"lora_target_modules": "[q_proj, nope]"}, None, ["--lora_target_modules", "'nope'", "v_proj"],
+    ),
+    "a single name": ({"lora_target_modules": "q_proj"}, None, ["--lora_target_modules q_proj", "a pattern"]),
     "no micro-batch": ({"gradient_accumulation_steps": "0"}, None, ["--gradient_accumulation_steps"]),
     "all held out": ({"eval_rows": "16"}, None, ["--eval_rows", "16 rows"]),
     "early stop below 0": ({"early_stop": "-1"}, None, ["early_stop", "-1"]),

@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import time
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import pytest
 
 from lm_eval_tasks.benchmarks.ifbench import BENCHMARK, INSTRUCTION_IDS
 from lm_eval_tasks.benchmarks.ifbench.syllables import count_syllables
-from lm_eval_tasks.benchmarks.ifbench.text import tokens
+from lm_eval_tasks.benchmarks.ifbench.text import ascii_letters, sentences, tokens
 from lm_eval_tasks.benchmarks.ifbench.verbs import starts_with_verb
 from lm_eval_tasks.benchmarks.ifeval.scorer import check
+from lm_eval_tasks.benchmarks.ifeval.scorer.words import _all_rules
 from lm_eval_tasks.episodes import same_question
 from lm_eval_tasks.scoring import constraints
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL
@@ -167,3 +170,23 @@ def test_no_row_of_the_sample_is_a_benchmark_s(real_folder):
     assert not real & {
         same_question(row.question) for row in open_source("ifbench", data="sample").evaluation()
     }
+
+
+def test_short_cuts_give_what_the_whole_text_gives():
+    rng = random.Random(5)
+    marks = "ae\u00e9\u0301\u0316\u0327\u00fc, \u0130\ufb01\uac01\u1100\u1161\u11a8\ufdfa\u00bd"
+    words = [*"aB .!?'`\"-(),:;\n*#1/", "she ", "me ", "gimme ", ". ", "! ", "it's "]
+    for _ in range(300):
+        text = "".join(rng.choices(marks, k=rng.randint(0, 40)))
+        whole = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+        assert ascii_letters(text) == whole
+        text = "".join(rng.choices(words, k=rng.randint(0, 60)))
+        assert list(tokens(text)) == [one for part in sentences(text) for one in _all_rules(part).split()]
+
+
+def test_the_dictionary_comes_with_its_licence():
+    path = Path(constraints.__file__).parents[2] / "benchmarks" / "ifbench" / "syllables.txt"
+    notice = " ".join(path.read_text(encoding="utf-8").replace("\n# ", " ").split())
+    for part in ("Copyright (c) 2018, Michael Holtzscher", "this permission notice shall be included in all",
+                 'PROVIDED "AS IS"'):  # fmt: skip
+        assert part in notice

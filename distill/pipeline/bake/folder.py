@@ -209,8 +209,9 @@ def check_training(plan: Plan) -> None:
     Raises:
         UserError: an option is unknown, or its value cannot be used.
     """
-    from trl import ModelConfig
+    from trl import ModelConfig, get_peft_config
 
+    from distill.model.lora_targets import check_lora
     from distill.training.config import DataArguments, ICLDistillConfig
     from distill.training.config_files import parse_run
 
@@ -220,11 +221,13 @@ def check_training(plan: Plan) -> None:
         file.write_text(yaml.safe_dump(base | overlay), encoding="utf-8")
         words = ["--config", str(file), "--output_dir", place, "--task", plan.spec.task]
         try:
-            parse_run((DataArguments, ModelConfig, ICLDistillConfig), words)
+            (_, model_args, _), _ = parse_run((DataArguments, ModelConfig, ICLDistillConfig), words)
         except ValueError as error:  # a UserError is one, too
             problem = str(error).removeprefix(f"{file}: ")
             raise UserError(f"the training's options cannot be used: {problem}") from None
     check_ranges(plan.request.training, rows=plan.rows, cuda=plan.cuda)
+    if any(name.startswith("lora_") for name in plan.request.training) and model_args.use_peft:
+        check_lora(plan.model, get_peft_config(model_args))
 
 
 def _sorted_keys(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -41,4 +41,9 @@ def bare(text: str) -> str:
 
 def ascii_letters(text: str) -> str:
     """The text without diacritics and without what is not ASCII."""
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    # Character by character: of a whole text, marks in a row are sorted, which takes quadratic time.
+    return text.translate({ord(char): _ascii_of(char) for char in set(text)})
+
+
+def _ascii_of(char: str) -> str:
+    return unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode("ascii")

@@ -65,9 +65,10 @@ _NEEDS_ALL_RULES = re.compile(r"'|[:,][:,]|cannot|gimme|gonna|gotta|lemme|wanna"
 _CACHED_LENGTH = 300
 
 
-def word_tokens(sentence: str) -> list[str]:
+def word_tokens(sentence: str) -> tuple[str, ...]:
     """The tokens of one sentence, punctuation marks among them."""
-    return _all_rules(sentence).split()
+    # A text of nothing but short sentences (`. . .`) repeats them: 33 rules take longer than the text is.
+    return _split_cached(sentence) if len(sentence) <= _CACHED_LENGTH else _split(sentence)
 
 
 def count_upper_tokens(sentence: str) -> int:
@@ -84,6 +85,13 @@ def _count(sentence: str) -> int:
 
 
 _count_cached = lru_cache(maxsize=1 << 14)(_count)
+
+
+def _split(sentence: str) -> tuple[str, ...]:
+    return tuple(_all_rules(sentence).split())
+
+
+_split_cached = lru_cache(maxsize=1 << 14)(_split)
 
 
 def _all_rules(sentence: str) -> str:
