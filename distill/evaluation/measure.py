@@ -27,6 +27,8 @@ from lm_eval_tasks.sources.json_lines import JsonLinesSource
 
 BARE, PROMPTED = "bare", "prompted"
 VIEWS = (BARE, PROMPTED)
+_SHARED = 20_000
+"""Characters that are kept of what all prompts begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
         for episode, by_filter in zip(evaluated, samples, strict=False)
     ]
     template, config = lm.tokenizer.chat_template, results["configs"][asked.name]
+    prompts = [_prompt_of(_first(by_filter)) for by_filter in samples]
     entry = {
         "benchmark": question.benchmark,
         "title": getattr(question.member, "title", None) or _title(question.benchmark),
@@ -158,8 +161,9 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
         "data": {**question.data, "split_fingerprint": fingerprint(evaluated)},
         "demonstrations": dict(question.shown),
         "prompts": {
-            "fingerprint": digest_all([_prompt_of(_first(by_filter)) for by_filter in samples]),
+            "fingerprint": digest_all(prompts),
             "chat_template": digest(template) if template else None,
+            **({"shared": shared_part(prompts)} if question.view == PROMPTED else {}),
         },
         "generation": _generation(asked, config),
         "versions": versions(),
@@ -167,6 +171,17 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
         "seconds": round(time.monotonic() - begun, 1),
     }
     return entry, rows
+
+
+def shared_part(prompts: Sequence[str]) -> str:
+    """What all prompts begin with, such as the demonstrations, to show it; of a long one both ends."""
+    first, last = min(prompts), max(prompts)
+    pairs = enumerate(zip(first, last, strict=False))
+    size = next((place for place, (one, other) in pairs if one != other), 0)
+    if size <= _SHARED:
+        return first[:size]
+    half = _SHARED // 2
+    return f"{first[:half]}\n[... {size - 2 * half} characters ...]\n{first[size - half : size]}"
 
 
 def _generation(asked: HarnessTask, config: Mapping[str, Any]) -> dict[str, Any]:

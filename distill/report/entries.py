@@ -52,6 +52,11 @@ def primary(entry: Entry) -> Mapping[str, Any]:
     return found
 
 
+def best_of(entries: Sequence[Entry]) -> Entry | None:
+    """The one with the highest primary metric; of equals, the first."""
+    return max(entries, key=lambda entry: primary(entry)["rate"] or 0.0, default=None)
+
+
 def metric_column(entry: Entry, name: str) -> str:
     """A metric's name over a column."""
     return _metric_name(entry, name, "column")

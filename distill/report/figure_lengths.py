@@ -7,7 +7,7 @@ import numpy as np
 
 from distill.report.entries import Entry, conditions_of
 from distill.report.figure import Axes, Drawing, Panel, bar_style
-from distill.report.labels import subject_name
+from distill.report.labels import plain_name
 from distill.report.paired import RowLogs
 
 _BINS = 24
@@ -66,7 +66,7 @@ def _draw(axes: Axes, rows: Sequence[tuple[Entry, Lengths]]) -> None:
         )
     axes.set_yticks(
         [len(rows) - 1 - place + 0.3 for place in range(len(rows))],
-        [subject_name(entry) for entry, _ in rows],
+        [plain_name(entry) for entry, _ in rows],
         fontsize="small",
     )
     axes.set_ylim(-0.1, len(rows))

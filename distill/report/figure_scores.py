@@ -4,14 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from distill.evaluation.kinds import SFT
-from distill.evaluation.results import view_name
 from distill.report.entries import (
     Entry,
     base_entries,
     conditions_of,
     is_bare,
-    kind_of,
     metric_column,
     primary,
     shown_metrics,
@@ -29,7 +26,7 @@ from distill.report.figure import (
     line_style,
     put_legend,
 )
-from distill.report.labels import condition_name, model_name, subject_name
+from distill.report.labels import model_name, plain_condition, plain_name
 from distill.report.paired import Comparison
 from distill.report.tables import TRUNCATED_MARK
 
@@ -37,18 +34,19 @@ Groups = Mapping[tuple[str, str], Sequence[Entry]]
 
 
 def accuracy_by_step(groups: Groups) -> Drawing | None:
-    """The primary metric by training step, a panel per model and benchmark; None if nothing was trained."""
+    """The primary metric by training step, a panel per model and benchmark; None without two steps."""
     several_models = len({model for model, _ in groups}) > 1
     panels = []
     for (model, _), group in groups.items():
-        if trained := trained_entries(group):
+        trained = trained_entries(group)
+        if len({entry["step"] for entry in trained}) > 1:
             entries = len({entry["condition"] for entry in trained}) + len(base_entries(group))
             title = title_of(group[0]) + (f", {model_name(model)}" if several_models else "")
             draw = partial(_draw_accuracy, group=group)
             panels.append(Panel(title, draw, legend_lines(entries)))
     caption = (
-        "The primary metric of each checkpoint, 0-shot. Vertical bars: 95% intervals, where there are any. "
-        "Grey lines: the base model, by number of demonstrations."
+        "The primary metric of each checkpoint without the prompt. Vertical bars: 95% intervals, where "
+        "there are any. Grey lines: the untrained model, bare and with the prompt."
     )
     return Drawing("accuracy", "Accuracy by training step", caption, tuple(panels)) if panels else None
 
@@ -71,15 +69,15 @@ def gains(compared: Sequence[Comparison]) -> Drawing | None:
 
 def _rival(entry: Entry) -> str:
     if entry["step"] is None:
-        return "the base model, 0-shot"
-    return "the SFT baseline" if kind_of(entry) == SFT else str(entry["condition"])
+        return "the bare model"
+    return plain_name(entry)
 
 
 def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
     trained = trained_entries(group)
     steps = sorted({entry["step"] for entry in trained})
     conditions = conditions_of(trained)
-    apart = (steps[-1] - steps[0] or 1) * 0.015  # intervals of one step do not cover each other
+    apart = (steps[-1] - steps[0]) * 0.015  # intervals of one step do not cover each other
     for number, (condition, kind) in enumerate(conditions.items()):
         shift = apart * (number - (len(conditions) - 1) / 2)
         own = sorted((e for e in trained if e["condition"] == condition), key=lambda entry: entry["step"])
@@ -90,17 +88,14 @@ def _draw_accuracy(axes: Axes, group: Sequence[Entry]) -> None:
         above = [100 * high - rate for rate, (_, high) in zip(rates, ends, strict=True)]
         axes.errorbar(
             [entry["step"] + shift for entry in own], rates, yerr=[below, above],
-            label=condition_name(condition, kind), capsize=3, elinewidth=1, **line_style(number),
+            label=plain_condition(condition, kind), capsize=3, elinewidth=1, **line_style(number),
         )  # fmt: skip
     for entry in base_entries(group):
         rate = 100 * primary(entry)["rate"]
         dashes = ":" if is_bare(entry) else "--"
-        label = f"base, {view_name(entry)}"
-        axes.axhline(rate, color=BASE_COLOUR, linestyle=dashes, linewidth=1.2, label=label)
+        axes.axhline(rate, color=BASE_COLOUR, linestyle=dashes, linewidth=1.2, label=plain_name(entry))
     axes.set_xlabel("Training step")
     axes.set_xticks(_few(steps))
-    if len(steps) == 1:
-        axes.set_xlim(steps[0] - 0.5, steps[0] + 0.5)
     axes.set_ylabel(f"{metric_column(trained[0], shown_metrics(trained[0])[0])} (%)")
     axes.set_ylim(bottom=-0.03 * axes.get_ylim()[1])  # a marker at 0 is whole
     axes.grid(alpha=0.25)
@@ -119,7 +114,7 @@ def _draw_gains(axes: Axes, compared: Sequence[Comparison]) -> None:
         style = bar_style(names.index(line.second["condition"]) if trained else -1)
         axes.barh(places[-1], 100 * line.paired.difference, height=0.7, **style)
         mark = TRUNCATED_MARK if truncation_differs(line.first, line.second) else ""
-        labels.append(f"{title_of(line.first)}: {subject_name(line.second)}{mark}")
+        labels.append(f"{title_of(line.first)}: {plain_name(line.second)}{mark}")
     gains = [100 * line.paired.difference for line in compared]
     # The difference need not lie in its interval's middle.
     known = [line.paired.interval or (math.nan, math.nan) for line in compared]

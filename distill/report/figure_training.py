@@ -6,7 +6,7 @@ from functools import partial
 from distill.report.collect import TrainingRun
 from distill.report.entries import in_order
 from distill.report.figure import Axes, Drawing, Panel, legend_lines, line_style, put_legend
-from distill.report.labels import condition_name
+from distill.report.labels import plain_condition
 
 Curve = Callable[[TrainingRun], Sequence[tuple[int, float]]]
 
@@ -25,7 +25,7 @@ def divergences(runs: Sequence[TrainingRun]) -> Drawing | None:
     """KL from the teacher by step, a panel per benchmark; step 0 is the base model."""
     teacher = "few-shot" if all(run.teacher == "few-shot" for run in runs) else "prompted"
     caption = (
-        f"Mean KL({teacher} teacher || 0-shot student) per answer token on held-out rows, in nats. Step 0 is "
+        f"Mean KL({teacher} teacher || bare student) per answer token on held-out rows, in nats. Step 0 is "
         "the base model; lower is nearer to the teacher."
     )
     panels = _panels(runs, _divergence, "KL (nats per token)")
@@ -38,9 +38,10 @@ def _divergence(run: TrainingRun) -> list[tuple[int, float]]:
 
 
 def _panels(runs: Sequence[TrainingRun], curve: Curve, label: str) -> tuple[Panel, ...]:
+    """One of each benchmark; a single step is no curve."""
     panels = []
     for benchmark in dict.fromkeys(run.benchmark for run in runs):
-        own = [run for run in runs if run.benchmark == benchmark and curve(run)]
+        own = [run for run in runs if run.benchmark == benchmark and len(curve(run)) > 1]
         if own:
             draw = partial(_draw, runs=own, curve=curve, label=label)
             panels.append(Panel(own[0].title, draw, legend_lines(len(own))))
@@ -52,7 +53,7 @@ def _draw(axes: Axes, runs: Sequence[TrainingRun], curve: Curve, label: str) -> 
     for run in sorted(runs, key=lambda run: order.index(run.condition)):
         steps, values = zip(*curve(run), strict=True)
         axes.plot(
-            steps, values, label=condition_name(run.condition, run.kind), markevery=max(1, len(steps) // 8),
+            steps, values, label=plain_condition(run.condition, run.kind), markevery=max(1, len(steps) // 8),
             **line_style(order.index(run.condition)),
         )  # fmt: skip
     axes.set_xlabel("Training step")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from distill.evaluation.kinds import DISTILLED, SFT
 from distill.evaluation.results import WITH_PROMPT, view_name
-from distill.report.entries import BASELINE, Entry, is_bare
+from distill.report.entries import BASELINE, Entry, is_bare, kind_of
 
 MISSING = "—"
 MINUS = "\N{MINUS SIGN}"
@@ -17,6 +17,26 @@ def condition_name(condition: str, kind: str) -> str:
         own = {BASELINE: "Baseline", "sft": "SFT"}
         return own.get(condition, f"SFT ({condition})")
     return f"Distillation ({condition})" if kind == DISTILLED else condition
+
+
+def plain_condition(condition: str, kind: str) -> str:
+    """A condition as a newcomer reads it: `Fine-tuned`, `Baked (online_v1)`, or its name alone."""
+    known = {SFT: ("Fine-tuned", (BASELINE, "sft")), DISTILLED: ("Baked", ("baked",))}
+    word, usual = known.get(kind, ("", ()))
+    if not word:
+        return condition
+    return word if condition in usual else f"{word} ({condition})"
+
+
+def plain_name(entry: Entry) -> str:
+    """`Bare model`, `With the prompt (8 examples)`, `Baked`, or `Baked, with the prompt`; no step."""
+    if entry["step"] is not None:
+        name = plain_condition(entry["condition"], kind_of(entry))
+        return name + ("" if is_bare(entry) else f", {WITH_PROMPT}")
+    if is_bare(entry):
+        return "Bare model"
+    shown = entry["num_fewshot"]
+    return "With the prompt" + (f" ({shown} example{'' if shown == 1 else 's'})" if shown else "")
 
 
 def model_name(name: str) -> str:

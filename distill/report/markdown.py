@@ -1,7 +1,7 @@
 """The report's sections, and the Markdown page made of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -51,11 +51,13 @@ class Section:
         heading: Its heading.
         parts: Paragraphs, tables and smaller headings, as Markdown.
         drawings: Its figures.
+        number: Of the section of the recipe's documents that it reproduces; Markdown says it. 0: of none.
     """
 
     heading: str
     parts: Sequence[str] = ()
     drawings: Sequence[Drawing] = ()
+    number: int = 0
 
 
 @dataclass
@@ -142,13 +144,23 @@ class Report:
         return self.teachers.errors
 
     @cached_property
-    def warnings(self) -> list[str]:
+    def warnings_by_cause(self) -> dict[str, list[str]]:
         """What makes scores doubtful, what forbids comparing first."""
         entries = self.collection.entries
         _ = self.sections  # reading rows is what finds missing logs
-        found = [*self.collection.warnings, *comparison_warnings(entries), *self.seeds.warnings]
-        found += self.logs.missing
-        return found + own_warnings(entries)
+        found = {
+            "results that are there twice": self.collection.warnings,
+            "scores that do not compare": comparison_warnings(entries),
+            "seeds that are not pooled": self.seeds.warnings,
+            "rows that are gone": self.logs.missing,
+            "answers that were cut or never ended": own_warnings(entries),
+        }
+        return {cause: told for cause, told in found.items() if told}
+
+    @property
+    def warnings(self) -> list[str]:
+        """The same as one list."""
+        return [warning for told in self.warnings_by_cause.values() for warning in told]
 
     def side_by_side(self, group: Sequence[Entry]) -> list[Entry]:
         """Of one model and benchmark: the base model with and without the prompt, and the students."""
@@ -164,7 +176,8 @@ def compose(report: Report) -> str:
     if report.warnings:
         parts += ["## Warnings", "\n".join(f"- **{warning}**" for warning in report.warnings)]
     for section in report.sections:
-        parts += [f"## {section.heading}", *section.parts]
+        number = f"Section {section.number} — " if section.number else ""
+        parts += [f"## {number}{section.heading}", *section.parts]
         for drawing in section.drawings:
             parts += [f"### {drawing.title}", f"![{drawing.title}]({drawing.name}.png)", drawing.caption]
     return "\n\n".join(parts) + "\n"
@@ -179,7 +192,7 @@ def _gap_section(model: str, groups: Groups, logs: RowLogs) -> list[Section]:
     compare = partial(compare_entries, logs=logs)
     found = {name: tables.gap_table(group, compare) for name, group in groups.items()}
     texts = {title_of(groups[name][0]): [text] for name, text in found.items() if text}
-    return _section(f"Section 1 — ICL gap ({model_name(model)})", texts)
+    return _section(f"ICL gap ({model_name(model)})", texts, number=1)
 
 
 def _checkpoint_section(model: str, groups: Groups) -> list[Section]:
@@ -190,7 +203,7 @@ def _checkpoint_section(model: str, groups: Groups) -> list[Section]:
         ]
         if texts:
             found[title_of(group[0])] = texts
-    return _section(f"Section 3 — Checkpoint results ({model_name(model)}, 0-shot)", found)
+    return _section(f"Checkpoint results ({model_name(model)}, 0-shot)", found, number=3)
 
 
 def _summary_section(
@@ -206,8 +219,8 @@ def _summary_section(
     closed = [found for group in groups.values() for found in gaps_closed(group, logs, report.teachers)]
     if text := gap_closed_table(closed):
         parts += ["### ICL gap closed without demonstrations", text]
-    heading = f"Section 4 — Summary: distillation gain across benchmarks ({model_name(model)})"
-    return _flagged(Section(heading, parts))
+    heading = f"Summary: distillation gain across benchmarks ({model_name(model)})"
+    return _flagged(Section(heading, parts, number=4))
 
 
 def _cost_section(report: Report) -> list[Section]:
@@ -270,15 +283,15 @@ def _training_section(collection: Collection) -> list[Section]:
     return [Section("Training", parts, drawn)] if parts else []
 
 
-def _section(heading: str, found: dict[str, list[str]]) -> list[Section]:
+def _section(heading: str, found: dict[str, list[str]], *, number: int) -> list[Section]:
     """The parts of each task under its title; nothing at all without any."""
     parts = []
     for title, texts in found.items():
         parts += [f"### {title}", *texts]
-    return _flagged(Section(heading, parts)) if parts else []
+    return _flagged(Section(heading, parts, number=number)) if parts else []
 
 
 def _flagged(section: Section) -> list[Section]:
     """The section, with a note if a table of its carries the mark."""
     marked = any(tables.TRUNCATED_MARK in part for part in section.parts)
-    return [Section(section.heading, [*section.parts, tables.TRUNCATED_NOTE]) if marked else section]
+    return [replace(section, parts=[*section.parts, tables.TRUNCATED_NOTE]) if marked else section]

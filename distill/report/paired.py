@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from distill.evaluation.kinds import SFT
 from distill.evaluation.result import Result, Rows, same_rows
 from distill.report.entries import (
     Entry,
     bare_and_prompted,
+    best_of,
     conditions_of,
+    kind_of,
     last_common,
     shown_metrics,
     trained_entries,
@@ -26,7 +29,7 @@ class Comparison:
 
     Attributes:
         benchmark: What both were asked.
-        first: What is compared with: the base model, or the first condition.
+        first: What is compared with: the base model, or of the conditions the best plain SFT, else the first.
         second: What is compared; a difference is its rate minus that of `first`.
         paired: The primary metric's comparison.
         p_holm: Its p-value, adjusted for all comparisons of the model.
@@ -123,12 +126,14 @@ def compare_entries(first: Entry, second: Entry, name: str, logs: RowLogs) -> Pa
 
 
 def _pairs(group: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """(what is compared with, what is compared): the gap, each student with the base, and with the first."""
+    """(what is compared with, what is compared): the gap, each student with the base, and with a rival."""
     bare, prompted = bare_and_prompted(group)
     students = _students(group)
     if bare:
         yield from ((bare, other) for other in ([prompted] if prompted else []) + students)
-    yield from ((students[0], other) for other in students[1:])
+    # Of several tries at plain fine-tuning the best: beating a worse one says little.
+    rival = best_of([entry for entry in students if kind_of(entry) == SFT] or students[:1])
+    yield from ((rival, other) for other in students if rival and other is not rival)
 
 
 def _students(group: Sequence[Entry]) -> list[Entry]:

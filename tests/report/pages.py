@@ -13,6 +13,14 @@ CONDITION = "<b>v1</b> $x$ | _y_"
 """A condition's name: of a folder, so anything."""
 
 
+SHARED = "<b>Four solved questions</b>\n"
+TOKENS = {
+    "rows": {"id": ["h1", "h2"], "tokens": [["a"], ["two", " plus"]]},
+    "steps": {"0": [[0.0], [3.0, 0.1]], "20": [[0.0], [0.21, 0.01]]},
+}
+"""As training writes them beside the checkpoints of a condition."""
+
+
 def gsm8k_rows(right: set[int], total: int = 10, response: str = "so it is\n#### {}") -> list[dict]:
     rows = []
     for number in range(total):
@@ -45,8 +53,15 @@ def write_run(folder: Path) -> Path:
     for condition, step, k, right in gsm8k:
         rows = gsm8k_rows(right)
         entry = make_entry("gsm8k", rows, condition=condition, step=step, k=k)
+        if k:
+            entry |= {"view": "prompted", "prompts": entry["prompts"] | {"shared": SHARED}}
         measured.append((entry | {"samples": f"samples/g{len(measured)}.jsonl"}, rows))
     write(folder / "gsm8k" / "results.json", "checkpoints", measured)
+    checkpoint = folder / "gsm8k" / CONDITION / "checkpoint-20"
+    checkpoint.mkdir(parents=True)
+    log = [{"step": step, "loss": 1 / step} for step in (10, 20)]
+    (checkpoint / "trainer_state.json").write_text(json.dumps({"log_history": log}))
+    (checkpoint.parent / "divergence_tokens.json").write_text(json.dumps(TOKENS))
     measured = []
     for condition, step, verdicts in (("base", None, (True, False)), (CONDITION, 20, (False, False))):
         rows = ifeval_rows(*verdicts)

@@ -128,7 +128,7 @@ def test_samples_of_every_kind(report):
     assert (scored["right"], scored["words"]) == (False, "score 0.20")
     assert "answer" not in scored and "second" not in scored
     names = [subject["name"] for subject in groups["Orders to JSON"]["subjects"]]
-    assert names == ["base 0-shot", "base with the prompt", "sft step 16", "baked step 16"]
+    assert names == ["Bare model", "With the prompt", "Fine-tuned", "Baked"]
 
 
 def test_figures_and_cards_are_written(tmp_path):

@@ -1,47 +1,23 @@
-"""The page in a real Chromium: what a reader clicks, types and sees.
-
-Needs Debian's packages chromium and chromium-driver. Without them the tests are skipped, unless
-ICL_REQUIRE_BROWSER=1 says that they must run.
-"""
+"""The page in a real Chromium: what a reader clicks, types and sees; see `tests/browser.py`."""
 
 import json
-import os
-import shutil
 
 import pytest
 
 from distill.report.collect import collect
 from distill.report.html.page import render
 from distill.report.markdown import Report
+from tests.browser import click, find, open_chromium, press, select, show, texts, violations
 
 from .pages import CONDITION, HOSTILE, write_run
 
-# Debian's; as root without a sandbox, and without looking for anything on a network.
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-)
+BAKED = f"Baked ({CONDITION})"
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    programs = [shutil.which("chromium"), shutil.which("chromedriver")]
-    required = os.environ.get("ICL_REQUIRE_BROWSER") == "1"
-    if not all(programs):
-        reason = "no chromium and chromedriver: apt-get install chromium chromium-driver"
-        pytest.fail(reason) if required else pytest.skip(reason)
-    if not required:
-        pytest.importorskip("selenium", reason="drives the browser; part of the extra `dev`")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for option in (*OPTIONS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(programs[1]))
-    yield driver
-    driver.quit()
+    with open_chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -64,27 +40,6 @@ def page(chromium, file):
     assert [name for name in resources if not name.startswith("data:")] == []
 
 
-def show(driver, width, scheme="light", media=""):
-    metrics = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width < 600}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [feature]})
-
-
-def find(driver, selector):
-    return driver.find_elements("css selector", selector)
-
-
-def texts(driver, selector):
-    return [element.text for element in find(driver, selector) if element.is_displayed()]
-
-
-def press(driver, *keys):
-    from selenium.webdriver.common.action_chains import ActionChains
-
-    ActionChains(driver).send_keys(*keys).perform()
-
-
 def column(driver, name):
     names = [button.text for button in find(driver, "#results thead button")]
     place = names.index(name) + 1
@@ -93,11 +48,6 @@ def column(driver, name):
 
 def header(driver, name):
     return next(cell for cell in find(driver, "#results thead th") if cell.text == name)
-
-
-def click(element):
-    element.parent.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    element.click()
 
 
 def test_a_click_sorts_by_number_best_first_and_a_second_turns_it_round(page):
@@ -125,23 +75,19 @@ def test_the_keyboard_sorts_too(page):
 
 
 def test_filters_choose_results_and_samples(page):
-    from selenium.webdriver.support.ui import Select
-
-    Select(find(page, "#task")[0]).select_by_visible_text("IFEval")
+    select(page, "#task", "IFEval")
     assert set(column(page, "Task")) == {"IFEval"} and texts(page, "#count") == ["2 of 8 results"]
     assert texts(page, "#place") == ["1 of 1"]
-    assert texts(page, "#sample .answer h4") == ["base 0-shot\n✗ wrong", f"{CONDITION} step 20\n✗ wrong"]
+    assert texts(page, "#sample .answer h4") == ["Bare model\n✗ wrong", f"{BAKED}\n✗ wrong"]
     for box in find(page, "input[name=condition]"):
         if box.get_attribute("value") == "base":
             click(box)
-    assert column(page, "Result") == [f"{CONDITION} step 20"]
-    assert texts(page, "#sample .answer h4") == [f"{CONDITION} step 20\n✗ wrong"]
+    assert column(page, "Result") == [BAKED]
+    assert texts(page, "#sample .answer h4") == [f"{BAKED}\n✗ wrong"]
 
 
 def test_the_sample_browser_shows_every_constraints_verdict(page):
-    from selenium.webdriver.support.ui import Select
-
-    Select(find(page, "#task")[0]).select_by_visible_text("IFEval")
+    select(page, "#task", "IFEval")
     first, second = find(page, "#sample .answer")
     assert texts(first, ".constraints li") == ["✓ punctuation:no_comma", "✗ detectable_format:title"]
     assert texts(second, ".constraints li")[0] == "✗ punctuation:no_comma (kept in a loose reading)"
@@ -166,8 +112,8 @@ def test_the_sample_browser_shows_gold_and_extracted_answers_side_by_side(page):
 def test_search_differing_and_keys_walk_through_the_prompts(page):
     from selenium.webdriver.common.keys import Keys
 
-    assert texts(page, "#place") == ["1 of 11"]
-    click(find(page, "#differs")[0])
+    assert texts(page, "#place") == ["1 of 13"]  # two of them held-out answers
+    select(page, "#which", "where conditions differ")
     assert texts(page, "#place") == ["1 of 9"]  # eight of GSM8K and the one of IFEval
     search = find(page, "#search")[0]
     search.send_keys("APPLES")
@@ -202,7 +148,79 @@ def test_hostile_text_is_shown_as_it_is(page):
     )
     assert shown == HOSTILE.replace("\x00", "\u2400").replace("\x1b", "\u241b")
     assert not find(page, "#sample script, #sample img")
-    assert texts(page, "#sample .answer h4")[-1].startswith(f"{CONDITION} step 20")
+    assert texts(page, "#sample .answer h4")[-1].startswith(BAKED)
+
+
+def test_a_reader_finds_what_the_prompt_knew_and_the_student_did_not(page):
+    select(page, "#which", "student right, prompt wrong")
+    assert texts(page, "#place") == ["1 of 4"]  # 5 to 8
+    marks = [text.split("\n")[1] for text in texts(page, "#sample .answer h4")]
+    assert marks == ["✗ wrong", "✗ wrong", "✗ wrong", "✓ right"]
+    select(page, "#which", "prompt right, student wrong")
+    assert texts(page, "#place") == ["no prompt fits"]
+    click(find(page, 'input[value="baseline"]')[0])
+    select(page, "#which", "student right, prompt wrong")
+    assert texts(page, "#place") == ["1 of 4"]
+
+
+def test_a_row_has_an_address_and_can_be_copied(page, file):
+    assert "#" not in page.current_url
+    click(find(page, "#prompts button")[5])
+    (title,) = texts(page, "#sample .question h3")
+    (link,) = find(page, "#sample .tools a")
+    assert page.current_url == link.get_attribute("href") and "#sample=GSM8K/" in page.current_url
+    page.get("about:blank")
+    page.get(link_to := f"{file.as_uri()}#sample=GSM8K/{title.split('prompt ')[1].split()[0]}")
+    assert texts(page, "#sample .question h3") == [title] and page.current_url == link_to
+    page.execute_script("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    click(find(page, "#sample .tools button")[0])
+    assert texts(page, "#sample .tools button") == ["Copied"]
+    copied = json.loads(page.execute_script("return window.copied"))
+    assert copied["task"] == "GSM8K" and f"prompt {copied['id']}" in title
+    assert list(copied["answers"])[-1] == BAKED and copied["answers"][BAKED]["right"] in (True, False)
+
+
+def test_what_is_read_before_a_question_is_folded_and_tokens_are_shaded(page):
+    (folded,) = find(page, "#sample .question details")
+    assert folded.text == "What the prompted model reads before it (29 characters)"
+    click(find(folded, "summary")[0])
+    assert texts(page, "#sample .shared") == ["<b>Four solved questions</b>\n"[:-1]]
+    select(page, "#which", "token by token")
+    before, after = find(page, "#sample .answer")
+    assert texts(before, ".response") == ["two plus"]
+    assert [one.get_attribute("class") for one in find(before, ".response span")] == ["shade-5", "shade-1"]
+    assert [one.get_attribute("class") for one in find(after, ".response span")] == ["shade-2", ""]
+    assert texts(after, ".note") == ['Mean 0.11 nats a token; most: "two" 0.21, " plus" 0.01']
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_screen_reader_finds_nothing_seriously_wrong(page, width, scheme):
+    show(page, width, scheme)
+    assert violations(page) == []
+    page.execute_script("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    select(page, "#which", "token by token")
+    assert violations(page) == []
+
+
+def test_what_is_folded_opens_for_a_link_and_on_paper(page):
+    assert not texts(page, ".warnings li")
+    click(find(page, ".facts a")[0])
+    assert len(texts(page, ".warnings li")) == 6
+    closed = "return document.querySelectorAll('details:not([open])').length"
+    was = page.execute_script(closed)
+    page.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert was and page.execute_script(closed) == 0
+    page.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert page.execute_script(closed) == was
+
+
+def test_reasons_of_doubt_are_read_without_a_pointer(page):
+    show(page, 390)
+    (reason, *_) = find(page, "#results .reason summary")
+    page.execute_script("arguments[0].focus()", reason)
+    press(page, " ")
+    assert "1 of 10 responses were cut at 512 tokens" in texts(page, "#results .reason")[0]
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
@@ -243,6 +261,7 @@ def test_dark_mode_is_readable(page):
     inks = ("body", ".note", ".warnings li", ".verdict.right", ".verdict.wrong", ".chip.flag")
     inks += (".panel text", "nav a")
     find(page, "#search")[0].send_keys("9 apples")  # the one that was cut
+    page.execute_script("document.querySelectorAll('.warnings details').forEach((one) => (one.open = true))")
     for scheme in ("light", "dark"):
         show(page, 1280, scheme)
         assert min((contrast(ink), ink) for ink in inks) >= (4.5, ""), scheme
@@ -256,7 +275,7 @@ def test_on_paper_nothing_is_hidden_behind_a_scroll_bar(page):
     show(page, 1000, media="print")
     assert not find(page, "nav")[0].is_displayed() and not find(page, "#filters")[0].is_displayed()
     cut = page.execute_script(
-        "return [...document.querySelectorAll('.warnings ul, .response')].filter("
+        "return [...document.querySelectorAll('.warnings ul, .response, .tall')].filter("
         "e => e.scrollHeight > e.clientHeight + 1 && getComputedStyle(e).overflowY !== 'visible').length"
     )
     assert cut == 0

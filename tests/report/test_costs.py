@@ -10,7 +10,7 @@ from distill.report.collect import TrainingRun
 from distill.report.cost_tables import cost_parts
 from distill.report.cost_words import drift_words, economy_words, retention_words
 from distill.report.costs import read_costs
-from distill.report.html.shades import shades
+from distill.report.html.shades import shaded_groups
 from distill.report.token_tables import token_parts
 from distill.statistics.retention import Verdict, kept
 
@@ -128,9 +128,12 @@ def test_tokens_are_shaded_by_their_nats_the_most_to_learn_first():
     run = TrainingRun(
         "baked", "distilled", "t", "Orders", "prompted", [], Divergence(), TokenDivergence(8, rows)
     )
-    (found,) = shades([run])
-    assert (found.title, found.step) == ("Orders, Distillation (baked)", 8)
-    (before, after), (other, _) = found.answers
-    assert [(t.text, t.level) for t in (*before, *after)] == [("c", 5), ("c", 3)]
-    assert [(t.text, t.level) for t in other] == [("a↵", 0), ("b", 2)]
-    assert shades([TrainingRun("sft", "sft", "t", "Orders", "prompted", [], Divergence())]) == []
+    (group,) = shaded_groups([run])
+    assert [one["name"] for one in group["subjects"]] == ["Before training", "Baked, step 8"]
+    assert group["task"].startswith("Orders, Baked") and group["of"] == "Orders"
+    first, second = group["prompts"]  # the one with the most to learn first
+    assert (first["id"], second["id"]) == ("held-out 2", "held-out 1") and second["question"] == "a\nb"
+    before, after = ([token[:2] for token in one["tokens_shaded"]] for one in first["answers"])
+    assert before == [["c", 5]] and after == [["c", 3]]
+    assert [token[:2] for token in second["answers"][0]["tokens_shaded"]] == [["a\n", 0], ["b", 2]]
+    assert shaded_groups([TrainingRun("sft", "sft", "t", "Orders", "prompted", [], Divergence())]) == []

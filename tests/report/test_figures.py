@@ -37,7 +37,7 @@ def test_a_run_has_all_figures(run_dir):
 
 
 def test_accuracy_shows_rates_and_their_intervals(run_dir):
-    axes = drawn(report_drawings(run_dir)["accuracy"], 1)
+    axes = drawn(report_drawings(run_dir)["accuracy"])  # GSM8K has one step: no curve
     baseline, online = axes.containers
     assert np.allclose(baseline.lines[0].get_xdata(), [200, 400, 1000], atol=20)
     assert np.allclose(baseline.lines[0].get_ydata(), [40.67, 43.25, 42.14], atol=0.01)
@@ -46,22 +46,22 @@ def test_accuracy_shows_rates_and_their_intervals(run_dir):
     assert np.allclose(bars[0][:, 1], [36.6, 44.9], atol=0.1)
     assert baseline.lines[0].get_xdata()[0] != online.lines[0].get_xdata()[0]  # bars lie side by side
     labels = axes.get_legend_handles_labels()[1]
-    assert labels == ["base, 0-shot", "base, 4-shot", "Baseline", "Distillation (online_v1)"]
+    assert labels == ["Bare model", "With the prompt (4 examples)", "Fine-tuned", "Baked (online_v1)"]
 
 
 def test_gains_are_the_paired_differences(run_dir):
     gains = report_drawings(run_dir)["gains"]
     assert [panel.title for panel in gains.panels] == [
-        "Gain over the base model, 0-shot",
-        "Gain over the SFT baseline",
+        "Gain over the bare model",
+        "Gain over Fine-tuned",
     ]
     axes = drawn(gains, 1)
     labels = [label.get_text() for label in axes.get_yticklabels()]
     widths = dict(zip(labels, (bar.get_width() for bar in axes.patches), strict=True))
-    assert widths["GSM8K: online_v1 step 1000"] == pytest.approx(100 * (937 - 831) / 1319)
+    assert widths["GSM8K: Baked (online_v1)"] == pytest.approx(100 * (937 - 831) / 1319)
     # A condition has one colour in all panels: the baseline's is not here.
     assert {to_hex(bar.get_facecolor()).upper() for bar in axes.patches} == {bar_style(1)["facecolor"]}
-    assert widths["IFEval: online_v1 step 1000"] == pytest.approx(100 * (208 - 228) / 541)
+    assert widths["IFEval: Baked (online_v1)"] == pytest.approx(100 * (208 - 228) / 541)
 
 
 def test_losses_and_divergences_are_as_logged(run_dir):
@@ -100,7 +100,7 @@ def test_files_are_png_and_svg_and_the_same_again(hostile, tmp_path):
 def test_a_name_with_dollars_and_brackets_stands_in_the_figure_as_it_is(hostile, tmp_path):
     save(hostile["accuracy"], tmp_path)
     texts = [element.text for element in ElementTree.parse(tmp_path / "accuracy.svg").iter() if element.text]
-    assert f"Distillation ({CONDITION})" in texts
+    assert f"Baked ({CONDITION})" in texts
 
 
 def test_conditions_differ_without_their_colour():

@@ -47,7 +47,7 @@ class Reader(HTMLParser):
 
 
 def test_what_models_wrote_arrives_whole_and_is_never_markup(page):
-    (gsm8k, _) = embedded(page)
+    gsm8k, *_ = embedded(page)
     answers = next(prompt for prompt in gsm8k["prompts"] if prompt["id"] == "0")["answers"]
     assert {answer["text"] for answer in answers} == {HOSTILE}
     assert "<script>alert" not in page and "<img" not in page and "<b>v1" not in page
@@ -57,7 +57,7 @@ def test_what_models_wrote_arrives_whole_and_is_never_markup(page):
 
 
 def test_names_out_of_files_are_escaped_in_every_table(page):
-    assert "&lt;b&gt;v1&lt;/b&gt; $x$ | _y_ step 20" in page  # leaderboard
+    assert "Baked (&lt;b&gt;v1&lt;/b&gt; $x$ | _y_)" in page  # leaderboard
     assert "<title>A &lt;title&gt; &amp; more</title>" in page
     assert CONDITION not in page
 
@@ -91,7 +91,7 @@ def test_ids_are_unique_and_references_resolve(page):
 def test_figures_take_their_colours_from_the_page(page):
     figures = re.findall(r"<svg .*?</svg>", page, re.DOTALL)
     drawn = [figure for figure in figures if 'role="img"' in figure]
-    assert len(drawn) == 6  # accuracy: 2; gains over base and over SFT: 2; lengths: 2
+    assert len(drawn) == 6  # accuracy of two steps: 1; gains over base and over SFT: 2; lengths: 2; loss: 1
     for figure in drawn:
         assert "currentColor" in figure and "#000000" not in figure and "#ffffff" not in figure
 
@@ -104,13 +104,25 @@ def test_the_leaderboard_says_what_the_results_say(page):
 
 
 def test_the_first_cards_claim_no_more_than_the_test_shows(tmp_path, page):
-    assert "cannot be told from baseline step 20" in page  # 5 of 10 rows, one way
+    assert "cannot be told from Fine-tuned" in page  # 5 of 10 rows, one way
     rows = {name: answer_rows(right, 400) for name, right in (("baseline", 100), ("online_v1", 300))}
     measured = [(make_entry("gsm8k", r, condition=name, step=5), r) for name, r in rows.items()]
     write(tmp_path / "results.json", "checkpoints", measured)
     text = render(Report("t", collect([tmp_path])))
-    assert "online_v1 step 5 beats baseline step 5" in text
+    assert "Baked (online_v1) beats Fine-tuned" in text
     assert re.search(r"\+50\.0 points \[45\.\d, 5[45]\.\d\], adjusted p &lt; 0\.001, 400 rows", text)
+
+
+def test_the_sentence_says_no_more_than_the_rows(page):
+    told = re.findall(r'<p class="sentence">(.*?)</p>', page)
+    assert told[0].startswith(
+        "Baked (&lt;b&gt;v1&lt;/b&gt; $x$ | _y_) answers 8 of 10 right without the prompt, the bare model "
+        "2 and the prompt 4"
+    )
+    assert "may be chance" in told[0] and "of the gap closed" not in told[0]  # two rows are no gap
+    assert len(told) == 2 and page.index('class="sentence"') < page.index('id="warnings"')
+    assert page.count("<table") == page.count("<caption>") > 5
+    assert "Section 1" not in page and "Section 4" not in page
 
 
 def test_warnings_stand_before_the_scores(tmp_path):
@@ -183,7 +195,8 @@ def test_a_prompt_that_was_asked_otherwise_is_not_shown_as_the_same(tmp_path):
 
 def test_template_style_and_scripts_are_package_data():
     folder = importlib.resources.files("distill.report.html") / "templates"
-    names = {"report.html.j2", "report.css", "leaderboard.js", "samples.js"}
+    names = {"report.html.j2", "macros.html.j2", "report.css"}
+    names |= {"leaderboard.js", "answers.js", "samples.js", "page.js"}
     assert {file.name for file in folder.iterdir()} == names
     for name in names:
         text = (folder / name).read_text(encoding="utf-8")

@@ -108,18 +108,19 @@ def card_of(tmp_path, **changes):
 
 def test_the_top_card_shows_the_means_where_there_are_several_seeds(tmp_path):
     card = card_of(tmp_path)
-    found = {one.subject: one for one in card.standings}
+    found = {one.subject: one for _, one in card.bars}
     assert list(found) == [
-        "base 0-shot",
-        "base 8-shot",
-        "baseline step 9, 3 seeds",
-        "online_v1 step 9, 3 seeds",
+        "Bare model",
+        "With the prompt (8 examples)",
+        "Baked (online_v1), 3 seeds",
+        "Fine-tuned, 3 seeds",
     ]
-    online = found["online_v1 step 9, 3 seeds"]
+    online = found["Baked (online_v1), 3 seeds"]
     expected = over_seeds([0.60, 0.62, 0.67])
     assert online.score == pytest.approx(expected.mean)
     assert (online.low, online.high) == pytest.approx(expected.interval)
-    (finding,) = card.findings
+    assert "scores 63.0% on average over 3 seeds" in card.sentence
+    (finding,) = [one for one in card.findings if one.words.endswith("Fine-tuned")]
     assert finding.figures.startswith(
         "+12.0 points [3.4, 20.6] over 3 seeds; the first alone: +10.0 points ["
     )
@@ -135,7 +136,7 @@ def test_the_top_card_shows_the_means_where_there_are_several_seeds(tmp_path):
 )
 def test_a_claim_needs_the_rows_and_the_seeds(tmp_path, right, base, kind):
     card = card_of(tmp_path, right={"online_v1": right}, base=(base, 95))
-    finding = next(one for one in card.findings if one.words.startswith("online_v1"))
+    finding = next(one for one in card.findings if one.words.startswith("Baked (online_v1)"))
     assert finding.kind == kind
 
 

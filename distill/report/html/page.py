@@ -3,23 +3,25 @@
 import base64
 import hashlib
 import importlib.resources
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markdown_it.token import Token
+from markupsafe import Markup, escape
 
 from distill.report.entries import metric_heading, shown_metrics, title_of
 from distill.report.figure import panel_svg
 from distill.report.html.samples import sample_groups
-from distill.report.html.shades import shades
+from distill.report.html.shades import shaded_groups
 from distill.report.html.standings import standings
 from distill.report.html.svg import inline
 from distill.report.html.verdict import cards
 from distill.report.markdown import Report, Section
 
 _PACKAGE = "distill.report.html"
-_SCRIPTS = ("leaderboard.js", "samples.js")
+_SCRIPTS = ("leaderboard.js", "answers.js", "samples.js", "page.js")
 
 
 def render(report: Report) -> str:
@@ -46,7 +48,10 @@ def render(report: Report) -> str:
         style=Markup(style),
         script=Markup(script),
         errors=[_inline_markdown(error) for error in report.errors],
-        warnings=[_inline_markdown(warning) for warning in report.warnings],
+        causes={
+            cause: [_inline_markdown(warning) for warning in told]
+            for cause, told in report.warnings_by_cause.items()
+        },
         results=results,
         tasks=list(dict.fromkeys(result.task for result in results)),
         conditions=list(dict.fromkeys(result.condition for result in results)),
@@ -57,10 +62,8 @@ def render(report: Report) -> str:
             title_of(entry): [metric_heading(entry, name) for name in shown_metrics(entry)]
             for entry in report.collection.entries
         },
-        # Pictures come before tables.
-        sections=sorted(sections, key=lambda section: bool(section["html"])),
-        samples=sample_groups(report),
-        shades=shades(report.collection.training),
+        sections=sections,
+        samples=[*sample_groups(report), *shaded_groups(report.collection.training)],
     )
     # Lone surrogates, which JSON can carry into names, have no bytes in UTF-8.
     return page.encode("utf-8", "replace").decode()
@@ -94,7 +97,7 @@ def _section(section: Section) -> dict[str, Any]:
         }
         for drawing in section.drawings
     ]
-    html = Markup(_markdown().render("\n\n".join(section.parts)))
+    html = Markup(_markdown().render("\n\n".join(section.parts), {"heading": section.heading}))
     return {"heading": section.heading, "html": html, "figures": figures}
 
 
@@ -105,9 +108,22 @@ def _inline_markdown(text: str) -> Markup:
 def _markdown() -> MarkdownIt:
     """Knows what our sections are made of; links, images and HTML are text to it."""
     parser = MarkdownIt("zero").enable(["table", "heading", "list", "emphasis", "escape"])
-    for name, html in (
-        ("table_open", '<div class="scroll" role="group" aria-label="Table" tabindex="0"><table>'),
-        ("table_close", "</table></div>"),
-    ):
-        parser.add_render_rule(name, lambda *_, html=html: html)
+    parser.add_render_rule("table_open", _table_open)
+    parser.add_render_rule("table_close", lambda *_: "</table></div>")
     return parser
+
+
+def _table_open(
+    renderer: Any, tokens: Sequence[Token], place: int, options: Any, env: Mapping[str, Any]
+) -> str:
+    """A table that scrolls by itself, and says by the headings before it what it shows."""
+    words = [env["heading"]]
+    for number in range(place):
+        if tokens[number].type == "heading_open":
+            # A heading ends those of its own level and below.
+            words = [*words[: int(tokens[number].tag[1]) - 2], tokens[number + 1].content]
+    caption = escape(": ".join(words))
+    return (
+        f'<div class="scroll" role="group" aria-label="{caption}" tabindex="0"><table>'
+        f"<caption>{caption}</caption>"
+    )

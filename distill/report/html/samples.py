@@ -7,7 +7,8 @@ from typing import Any
 
 from distill.evaluation.result import Rows
 from distill.report.entries import Entry, metric_heading, shown_metrics, title_of
-from distill.report.labels import model_name, subject_name
+from distill.report.html.job import role_of
+from distill.report.labels import model_name, plain_name
 from distill.report.markdown import Report
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.scoring.names import DIAGNOSTICS
@@ -55,7 +56,11 @@ def _group(model: str, logs: Sequence[tuple[Entry, Rows]], *, budget: int) -> Js
         "task": title_of(first),
         "benchmark": first["benchmark"],
         "model": model_name(model),
-        "subjects": [{"name": subject_name(entry), "condition": entry["condition"]} for entry, _ in logs],
+        "subjects": [
+            {"name": plain_name(entry), "condition": entry["condition"], "role": role_of(entry)}
+            for entry, _ in logs
+        ],
+        "shared": next((shared for entry, _ in logs if (shared := entry["prompts"].get("shared"))), None),
         "total": len(prompts),
         "differing": len(differing),
         "prompts": chosen,

@@ -1,10 +1,11 @@
 """The rows of the page's leaderboard."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distill.report.entries import Entry, diagnostic, doubts, shown_metrics, title_of
-from distill.report.labels import counted, interval, model_name, subject_name
+from distill.report.labels import counted, interval, model_name, plain_name
 from distill.report.markdown import Report
+from distill.statistics.seeds import SeedMean
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Standing:
     Attributes:
         task: The benchmark's name.
         model: The base model's.
-        subject: Such as `online_v1 step 200`.
+        subject: Such as `Baked (online_v1)`; see `plain_name`.
         condition: Of the subject.
         step: Training step; 0 for the base model.
         shots: Demonstrations in the prompt.
@@ -28,6 +29,7 @@ class Standing:
         truncated: Share of responses cut at the token limit; None where nothing is generated.
         tokens: Mean response length; None likewise.
         warnings: What makes this result doubtful.
+        last: Whether it is of its condition's last step.
     """
 
     task: str
@@ -46,16 +48,30 @@ class Standing:
     truncated: float | None
     tokens: float | None
     warnings: list[str]
+    last: bool = True
+
+    def over_seeds(self, mean: SeedMean) -> "Standing":
+        """The mean over seeds and its interval in the place of one seed's."""
+        # The bar is of scores, which a t-interval may leave.
+        low, high = (min(1.0, max(0.0, end)) for end in mean.interval)
+        told = interval((low, high))
+        named = f"{self.subject}, {mean.n} seeds"
+        return replace(self, subject=named, score=mean.mean, low=low, high=high, interval_text=told)
 
 
 def standings(report: Report) -> list[Standing]:
     """All results, those of one model and benchmark together."""
-    return [
-        standing_of(entry)
-        for groups in report.models.values()
-        for group in groups.values()
-        for entry in group
-    ]
+    found = []
+    for groups in report.models.values():
+        for group in groups.values():
+            last: dict[str, int] = {}
+            for entry in group:
+                last[entry["condition"]] = max(entry["step"] or 0, last.get(entry["condition"], 0))
+            found += [
+                replace(standing_of(entry), last=(entry["step"] or 0) == last[entry["condition"]])
+                for entry in group
+            ]
+    return found
 
 
 def standing_of(entry: Entry) -> Standing:
@@ -67,7 +83,7 @@ def standing_of(entry: Entry) -> Standing:
     return Standing(
         task=title_of(entry),
         model=model_name(entry["model"]["name"]),
-        subject=subject_name(entry),
+        subject=plain_name(entry),
         condition=entry["condition"],
         step=entry["step"] or 0,
         shots=entry["num_fewshot"],

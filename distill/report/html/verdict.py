@@ -1,13 +1,15 @@
-"""The page's first answer: for each benchmark the scores side by side, and what may be said of the gain."""
+"""The page's first answer: of each job one sentence, its bars, and what may be said of the gain."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from distill.evaluation.kinds import SFT
+from distill.report.comparability import comparison_warnings
 from distill.report.cost_words import drift_words, economy_words, retention_words
 from distill.report.costs import Cost
-from distill.report.entries import Entry, kind_of, title_of, truncation_differs
+from distill.report.entries import Entry, title_of, truncation_differs
+from distill.report.html.job import Job, job_of, role_of
+from distill.report.html.sentence import facts, sentence
 from distill.report.html.standings import Standing, standing_of
-from distill.report.labels import MINUS, interval, model_name, subject_name
+from distill.report.labels import MINUS, interval, model_name, plain_name
 from distill.report.markdown import Report
 from distill.report.paired import Comparison
 from distill.report.paired_tables import p_value
@@ -36,35 +38,55 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One benchmark of one model.
+    """One job: a benchmark of one model.
 
     Attributes:
         title: The benchmark, and the model where there are several.
-        standings: The base model and each condition's last common step; of several seeds, their means.
-        findings: Each condition against the SFT baseline; without one, against the base model.
-        costs: Of each student what it forgot, its drift and what it saves.
+        sentence: The verdict.
+        bars: Role and row of the bare model, the prompt, the student, and fine-tuning.
+        facts: Name, value and explanation of gap closed, what was forgotten and what is saved.
+        findings: The student's comparisons.
+        others: Those of the other conditions.
+        costs: Of each other student what it forgot, its drift and what it saves.
+        unlike: Whether something that should be equal differs between the scores.
     """
 
     title: str
-    standings: list[Standing]
+    sentence: str
+    bars: list[tuple[str, Standing]]
+    facts: list[tuple[str, str, str]]
     findings: list[Finding]
+    others: list[Finding]
     costs: list[tuple[str, tuple[str, ...]]]
+    unlike: bool
 
 
 def cards(report: Report) -> list[Card]:
     """One per model and benchmark."""
-    found = []
-    for model, groups in report.models.items():
-        several = f", {model_name(model)}" if len(report.models) > 1 else ""
-        for benchmark, group in groups.items():
-            lines = [line for line in report.compared[model] if line.benchmark == benchmark]
-            rivals = [line for line in lines if _against_sft(line)] or lines
-            shown = [_standing(entry, report) for entry in report.side_by_side(group)]
-            findings = [_finding(line, report.seeds.gain(line.first, line.second)) for line in rivals]
-            costs = [one for entry in group for one in report.costs_of(entry)]
-            told = list(dict.fromkeys(map(_cost, costs)))
-            found.append(Card(title_of(group[0]) + several, shown, findings, told))
-    return found
+    return [
+        _card(job_of(model, group, report), report)
+        for model, groups in report.models.items()
+        for group in groups.values()
+    ]
+
+
+def _card(job: Job, report: Report) -> Card:
+    model = f", {model_name(job.model)}" if len(report.models) > 1 else ""
+    lines = [line for line in report.compared[job.model] if line.benchmark == job.entries[0]["benchmark"]]
+    findings = [(line, _finding(line, report.seeds.gain(line.first, line.second))) for line in lines]
+    costs = {id(one): one for entry in job.group for one in report.costs_of(entry)}
+    own = [id(one) for one in report.costs_of(job.student)] if job.student else []
+    shown = job.student or job.prompted
+    return Card(
+        title=title_of(job.entries[0]) + model,
+        sentence=sentence(job),
+        bars=[(role_of(entry), _standing(entry, report)) for entry in job.entries],
+        facts=facts(job),
+        findings=[found for line, found in findings if line.second is shown],
+        others=[found for line, found in findings if line.second is not shown],
+        costs=list(dict.fromkeys(_cost(one) for key, one in costs.items() if key not in own)),
+        unlike=bool(comparison_warnings(job.entries)),
+    )
 
 
 def _cost(cost: Cost) -> tuple[str, tuple[str, ...]]:
@@ -76,15 +98,7 @@ def _cost(cost: Cost) -> tuple[str, tuple[str, ...]]:
 def _standing(entry: Entry, report: Report) -> Standing:
     """One entry's row; of a checkpoint that several seeds were trained for, their mean and its interval."""
     alone, mean = standing_of(entry), report.seeds.score(entry)
-    if mean is None:
-        return alone
-    # The bar is of scores, which a t-interval may leave.
-    low, high = (min(1.0, max(0.0, end)) for end in mean.interval)
-    return replace(alone, subject=f"{alone.subject}, {mean.n} seeds", score=mean.mean, low=low, high=high)
-
-
-def _against_sft(line: Comparison) -> bool:
-    return line.first["step"] is not None and kind_of(line.first) == SFT
+    return alone.over_seeds(mean) if mean else alone
 
 
 def _finding(line: Comparison, seeds: SeedMean | None) -> Finding:
@@ -103,12 +117,8 @@ def _finding(line: Comparison, seeds: SeedMean | None) -> Finding:
         if truncation_differs(line.first, line.second)
         else ""
     )
-    return Finding(
-        kind=kind,
-        words=f"{subject_name(line.second)} {words} {subject_name(line.first)}",
-        figures=figures,
-        doubt=doubt,
-    )
+    names = [plain_name(entry) for entry in (line.second, line.first)]
+    return Finding(kind=kind, words=f"{names[0]} {words} {names[1]}", figures=figures, doubt=doubt)
 
 
 def _agrees(seeds: SeedMean, paired: Paired) -> bool:

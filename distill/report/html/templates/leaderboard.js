@@ -6,6 +6,7 @@
   const body = table.tBodies[0];
   const headers = [...table.tHead.rows[0].cells];
   const task = document.getElementById("task");
+  const every = document.getElementById("every");
   const boxes = [...document.querySelectorAll("input[name=condition]")];
 
   function compare(column, kind) {
@@ -32,7 +33,8 @@
     let shown = 0;
     for (const row of body.rows) {
       const fits = !task.value || row.dataset.task === task.value;
-      row.hidden = !(fits && conditions.has(row.dataset.condition));
+      const step = !every || every.checked || "last" in row.dataset;
+      row.hidden = !(fits && step && conditions.has(row.dataset.condition));
       shown += !row.hidden;
     }
     document.getElementById("count").textContent = `${shown} of ${body.rows.length} results`;

@@ -1,38 +1,24 @@
-// The sample browser. Everything that models wrote is shown through textContent: never parsed as HTML.
+// The sample browser: which prompts are shown, and where one is.
 (() => {
   const data = document.getElementById("data");
   if (!data) return;
+  const { make, visible } = answers;
   const groups = JSON.parse(data.textContent);
   const byId = (id) => document.getElementById(id);
-  const [list, view, search, differs] = ["prompts", "sample", "search", "differs"].map(byId);
+  const [list, view, search, which] = ["prompts", "sample", "search", "which"].map(byId);
   const prompts = groups.flatMap((group) => group.prompts.map((prompt) => ({ group, prompt })));
   let filters = null;
   let shown = [];
   let current = null;
 
+  // Half a surrogate pair, which JSON can carry, has no place in an address.
+  const part = (text) => encodeURIComponent(text.replace(/\p{Surrogate}/gu, "\ufffd"));
+
   for (const item of prompts) {
     const texts = item.prompt.answers.map((answer) => (answer ? answer.text + (answer.tail ?? "") : ""));
     item.text = [item.prompt.id, item.prompt.question, item.prompt.target, ...texts].join("\n").toLowerCase();
+    item.link = `#sample=${part(item.group.task)}/${part(item.prompt.id)}`;
   }
-
-  function make(tag, className, ...children) {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    element.append(...children);
-    return element;
-  }
-
-  // Control characters as their pictures, so that nothing a model wrote is invisible.
-  function visible(text) {
-    return text.replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)));
-  }
-
-  // Long names of instructions may break behind their colons and underscores.
-  const breakable = (words) =>
-    words.split(/(?<=[:_])/).flatMap((part) => [part, document.createElement("wbr")]);
-
-  const verdict = (right, words) =>
-    make("span", right ? "verdict right" : "verdict wrong", right ? "✓ " : "✗ ", ...breakable(words));
 
   // Places of the subjects whose conditions are not filtered out.
   function places(group) {
@@ -40,12 +26,26 @@
     return group.subjects.flatMap((subject, place) => (wanted(subject) ? [place] : []));
   }
 
+  // Whether any subject of a role is right, or wrong.
+  function is(right, role, { group, prompt }) {
+    const of = (place) => group.subjects[place].role === role && prompt.answers[place]?.right === right;
+    return places(group).some(of);
+  }
+
+  const kinds = {
+    "": () => true,
+    differs: ({ prompt }) => prompt.differs,
+    lost: (item) => is(true, "prompt", item) && is(false, "baked", item),
+    won: (item) => is(false, "prompt", item) && is(true, "baked", item),
+    tokens: ({ group }) => group.subjects[0].role === "tokens",
+  };
+
   function apply() {
     const words = search.value.trim().toLowerCase();
-    const fits = ({ group, prompt, text }) =>
-      (!filters?.task || group.task === filters.task || group.task.startsWith(`${filters.task}, `)) &&
-      (!differs.checked || prompt.differs) &&
-      (!words || text.includes(words));
+    const fits = (item) =>
+      (!filters?.task || item.group.task === filters.task || item.group.task.startsWith(`${filters.task}, `)) &&
+      kinds[which.value](item) &&
+      (!words || item.text.includes(words));
     shown = prompts.filter(fits);
     list.replaceChildren(...shown.map(listItem));
     show(shown.includes(current) ? current : shown[0]);
@@ -54,15 +54,15 @@
   function listItem(item) {
     const marks = make("span", "marks");
     for (const place of places(item.group)) {
-      const answer = item.prompt.answers[place];
-      if (answer) marks.append(make("span", answer.right ? "right" : "wrong", answer.right ? "✓" : "✗"));
+      const right = item.prompt.answers[place]?.right;
+      if (right !== undefined) marks.append(make("span", right ? "right" : "wrong", right ? "✓" : "✗"));
     }
     marks.setAttribute("aria-hidden", "true");
     const { question } = item.prompt;
     const snippet = visible(question.length > 90 ? `${question.slice(0, 88)}…` : question);
-    const button = make("button", "", make("small", "", item.group.task, " ", marks), snippet);
+    const button = make("button", "", make("small", "", item.group.of ?? item.group.task, " ", marks), snippet);
     button.type = "button";
-    button.addEventListener("click", () => show(item));
+    button.addEventListener("click", () => go(item));
     item.button = button;
     return make("li", "", button);
   }
@@ -70,89 +70,74 @@
   function show(item) {
     current = item;
     byId("place").textContent = item ? `${shown.indexOf(item) + 1} of ${shown.length}` : "no prompt fits";
-    for (const other of shown) other.button.toggleAttribute("aria-current", other === item);
+    for (const { button } of shown) button.removeAttribute("aria-current");
+    item?.button.setAttribute("aria-current", "true");
     if (!item) return view.replaceChildren();
     const { group, prompt } = item;
     // Scrolls the list alone, not the page.
     list.scrollTop = item.button.offsetTop - list.offsetTop - list.clientHeight / 3;
-    const question = make("div", "question", make("h3", "", `${group.task}, prompt ${prompt.id}`));
-    if (prompt.differs) question.querySelector("h3").append(" ", make("span", "chip", "conditions differ"));
-    question.append(make("pre", "", visible(prompt.question)));
-    if (prompt.target) question.append(make("p", "gold", "Gold answer: ", make("code", "", prompt.target)));
-    const answers = make("div", "answers", ...places(group).map((place) => card(group, prompt, place)));
-    view.replaceChildren(question, answers);
+    const cards = places(group).map((place) => answers.card(group.subjects[place], prompt.answers[place]));
+    view.replaceChildren(answers.question(group, prompt, ...tools(item)), make("div", "answers", ...cards));
   }
 
-  function card(group, prompt, place) {
-    const answer = prompt.answers[place];
-    const name = make("h4", "", group.subjects[place].name);
-    if (!answer) return make("article", "answer", name, make("p", "note", "This prompt was not asked."));
-    name.append(" ", verdict(answer.right, answer.words ?? (answer.right ? "right" : "wrong")));
-    const article = make("article", "answer", name, answer.kept ? constraints(answer) : found(answer));
-    const chips = make("p", "chips");
-    if (answer.tokens !== null) chips.append(make("span", "chip", `${answer.tokens} tokens`));
-    for (const flag of answer.flags) chips.append(" ", make("span", "chip flag", `⚠ ${flag}`));
-    article.append(chips, response(answer));
-    return article;
+  // Shows a prompt that the reader chose: the address leads to it from now on.
+  function go(item) {
+    show(item);
+    history.replaceState(null, "", item.link);
   }
 
-  // The verdict on each instruction.
-  function constraints(answer) {
-    const items = answer.kept.map(([id, strict, loose]) => {
-      const loosely = !strict && loose ? " (kept in a loose reading)" : "";
-      return make("li", "", verdict(strict, id + loosely));
+  function tools(item) {
+    const link = make("a", "", "Link to this row");
+    link.href = item.link;
+    const copy = make("button", "", "Copy as JSON");
+    copy.type = "button";
+    copy.addEventListener("click", async () => {
+      const text = answers.record(item.group, item.prompt);
+      try {
+        await navigator.clipboard.writeText(text);
+        copy.textContent = "Copied";
+      } catch {
+        // No clipboard for this page: the text to copy by hand.
+        const area = make("textarea", "", text);
+        area.setAttribute("aria-label", "This row as JSON");
+        copy.replaceWith(area);
+        area.select();
+      }
     });
-    return make("ul", "constraints", ...items);
+    return [link, copy];
   }
 
-  // The answer that the scorer read, where it reads one, and a second metric that says something else.
-  function found(answer) {
-    const line = make("p", "found");
-    if (answer.answer !== undefined) {
-      line.append("Extracted: ", answer.answer === null ? "none" : make("code", "", visible(answer.answer)));
-    }
-    const { second } = answer;
-    if (second && (second.right !== answer.right || second.words !== answer.words)) {
-      line.append(" ", verdict(second.right, `${second.name}: ${second.words ?? (second.right ? "right" : "wrong")}`));
-    }
-    return line;
-  }
-
-  function response(answer) {
-    const block = make("pre", "response");
-    block.tabIndex = 0;
-    const part = answer.left_out === undefined ? answer.text : answer.tail;
-    const at = answer.answer ? part.lastIndexOf(answer.answer) : -1;
-    if (answer.left_out !== undefined) {
-      const count = answer.left_out.toLocaleString("en");
-      block.append(visible(answer.text), make("span", "left-out", `… ${count} characters left out …`));
-    }
-    if (at < 0) block.append(visible(part) || make("span", "left-out", "(empty)"));
-    else {
-      const end = at + answer.answer.length;
-      block.append(visible(part.slice(0, at)), make("mark", "", visible(answer.answer)), visible(part.slice(end)));
-    }
-    return block;
+  // A link to a row shows it whatever the filters say.
+  function follow() {
+    const item = prompts.find(({ link }) => link === location.hash);
+    if (!item) return;
+    search.value = which.value = "";
+    apply();
+    if (!shown.includes(item)) return;
+    show(item);
+    byId("samples").scrollIntoView();
   }
 
   function step(by) {
     const next = shown[shown.indexOf(current) + by];
-    if (next) show(next);
+    if (next) go(next);
   }
 
   byId("previous").addEventListener("click", () => step(-1));
   byId("next").addEventListener("click", () => step(1));
   search.addEventListener("input", apply);
-  differs.addEventListener("change", apply);
+  which.addEventListener("change", apply);
+  window.addEventListener("hashchange", follow);
   document.addEventListener("filter", (event) => {
     filters = event.detail;
     apply();
   });
   document.addEventListener("keydown", (event) => {
-    const busy = event.target.closest("input, select, textarea, .scroll, .response, .warnings");
+    const busy = event.target.closest("input, select, textarea, .scroll, .response, .shared, .warnings");
     if (busy || event.ctrlKey || event.altKey || event.metaKey) return;
     const by = { ArrowLeft: -1, k: -1, ArrowRight: 1, j: 1 }[event.key];
     if (by) step(by);
   });
   apply();
+  follow();
 })();
