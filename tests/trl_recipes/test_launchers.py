@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 SETTINGS = {
@@ -46,7 +48,7 @@ def launch(*words, processes=1, expect=0):
         [*launcher, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
         cwd=ROOT,
         env=ENVIRONMENT,
     )
