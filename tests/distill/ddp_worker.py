@@ -1,6 +1,4 @@
-"""Loss and gradients of one step of the trainer; under torchrun by test_equality.py, and imported by it."""
-
-import sys
+"""Loss and gradients of one step of the trainer: in one process, or in two."""
 
 import torch
 import torch.distributed as dist
@@ -48,13 +46,9 @@ def one_step(folder, rows, output_dir, *, per_device, accumulation, lora):
     return trainer.state.log_history[0], gradients.grads
 
 
-def main(folder, rows_path, output_dir):
+def steps(folder, rows, output_dir):
+    """Of two processes: what the first one found."""
     for lora in (True, False):
-        found = one_step(folder, torch.load(rows_path), output_dir, per_device=2, accumulation=2, lora=lora)
+        found = one_step(folder, rows, output_dir, per_device=2, accumulation=2, lora=lora)
         if dist.get_rank() == 0:
             torch.save(found, f"{output_dir}/lora-{lora}.pt")
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,8 +1,7 @@
-"""Losses and gradient norms of three full fine-tuning or LoRA steps; under torchrun with FSDP2, or alone."""
+"""Losses and gradient norms of three steps, LoRA or full: alone, or in two processes with FSDP2."""
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import accelerate.state
@@ -50,22 +49,17 @@ def three_steps(folder, rows, output_dir, *, lora, teacher="self"):
     ]
 
 
-def main(folder, rows_path, output_dir):
-    if os.environ.get("ACCELERATE_USE_FSDP"):
-        fsdp_without_gpu()
-    with open(rows_path, encoding="utf-8") as file:
-        rows = json.load(file)
-    found = {}
-    for lora in (True, False):
-        found["lora" if lora else "full"] = three_steps(folder, rows, output_dir, lora=lora)
+def both(folder, rows, output_dir):
+    """With and without LoRA."""
+    return {name: three_steps(folder, rows, output_dir, lora=name == "lora") for name in ("lora", "full")}
+
+
+def sharded(folder, rows, output_dir):
+    """Of two processes: a file each, as what they print may stand on one line."""
+    fsdp_without_gpu()
+    found = both(folder, rows, output_dir)
     try:
         three_steps(folder, rows, output_dir, lora=True, teacher="ema")
     except UserError as error:
         found["refused"] = str(error)
-    # A file each: what two processes print may stand on one line.
-    name = f"{os.environ.get('WORLD_SIZE', '1')}-{os.environ.get('RANK', '0')}.json"
-    (Path(output_dir) / name).write_text(json.dumps(found), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (Path(output_dir) / f"{os.environ['RANK']}.json").write_text(json.dumps(found), encoding="utf-8")

@@ -1,11 +1,5 @@
 """However the rows are shared out, loss and gradients are the same; and every template's mask is exact."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -13,9 +7,9 @@ from distill.encoding.collator import IGNORED, DistillCollator
 from distill.training.config import DataArguments
 from distill.training.data import load_training_data
 from lm_eval_tasks.errors import UserError
-from tests.patience import PATIENCE
+from tests.distill.ddp_worker import ROWS, one_step, steps
+from tests.distill.two_processes import in_two_processes
 
-WORKER = Path(__file__).with_name("ddp_worker.py")
 METRICS = ("loss", "ce", "divergence", "top1_agreement", "grad_norm")
 END_OF_TURN = {
     "chatml": "<|im_end|>",
@@ -26,25 +20,17 @@ END_OF_TURN = {
 
 
 @pytest.fixture(scope="module")
-def worker():
-    spec = importlib.util.spec_from_file_location("ddp_worker", WORKER)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def rows(data, worker):
-    assert len(data.train) == worker.ROWS
+def rows(data):
+    assert len(data.train) == ROWS
     return data.train
 
 
 @pytest.fixture(scope="module")
-def one_batch(worker, model_dir, rows, tmp_path_factory):
+def one_batch(model_dir, rows, tmp_path_factory):
     """The step over all rows at once, with and without LoRA."""
     folder = str(tmp_path_factory.mktemp("whole"))
     return {
-        lora: worker.one_step(str(model_dir), rows, folder, per_device=8, accumulation=1, lora=lora)
+        lora: one_step(str(model_dir), rows, folder, per_device=8, accumulation=1, lora=lora)
         for lora in (True, False)
     }
 
@@ -59,26 +45,15 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("lora", [True, False])
 @pytest.mark.parametrize(("per_device", "accumulation"), [(1, 8), (2, 4), (4, 2)])
-def test_accumulation_is_one_batch(
-    worker, model_dir, rows, one_batch, tmp_path, per_device, accumulation, lora
-):
-    found = worker.one_step(
+def test_accumulation_is_one_batch(model_dir, rows, one_batch, tmp_path, per_device, accumulation, lora):
+    found = one_step(
         str(model_dir), rows, str(tmp_path), per_device=per_device, accumulation=accumulation, lora=lora
     )
     assert_same(found, one_batch[lora])
 
 
 def test_two_processes_are_one(model_dir, rows, one_batch, tmp_path):
-    torch.save(rows, tmp_path / "rows.pt")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run(
-        [*launcher, str(WORKER), str(model_dir), str(tmp_path / "rows.pt"), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    in_two_processes(steps, tmp_path, str(model_dir), rows, str(tmp_path))
     for lora in (True, False):
         assert_same(torch.load(tmp_path / f"lora-{lora}.pt"), one_batch[lora])
 

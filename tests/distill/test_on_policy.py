@@ -1,10 +1,6 @@
 """Generated answers: who writes them, what is trained on, and that all of it can be repeated."""
 
-import os
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +15,8 @@ from distill.on_policy.batches import GENERATED, OnPolicy, prompts_of
 from distill.teachers.base import Teacher
 from distill.training.config import ICLDistillConfig
 from lm_eval_tasks.errors import UserError
-from tests.patience import PATIENCE
+from tests.distill.on_policy_worker import as_one
+from tests.distill.two_processes import in_two_processes
 
 ON_POLICY = {"lmbda": 1.0, "max_new_tokens": 7, "objective": "jsd", "distill_weight": 1.0}
 TIMED = ("tokens_per_second", "train_runtime", "train_samples_per_second", "train_steps_per_second")
@@ -264,19 +261,8 @@ def test_drawing_leaves_torchs_own_numbers_alone():
 
 
 def test_two_processes_decide_alike_and_neither_waits_forever(model_dir, data, tmp_path):
-    torch.save(data.train, tmp_path / "rows.pt")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    worker = Path(__file__).with_name("on_policy_worker.py")
-    done = subprocess.run(
-        [*launcher, str(worker), str(model_dir), str(tmp_path / "rows.pt"), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    for part in ("sharded lora", "sharded full", "trained"):
-        assert done.stdout.count(f"{part}: as one process") == 2, done.stdout + done.stderr
+    in_two_processes(as_one, tmp_path, str(model_dir), data.train, str(tmp_path))
+    assert len(list(tmp_path.glob("*.done"))) == 2
 
 
 def test_truncation_is_logged_and_every_end_token_ends(make_trainer, make_model, data, tokenizer):
