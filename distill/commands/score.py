@@ -173,8 +173,9 @@ def _print_summary(result: dict[str, Any], warning: str | None) -> None:
             continue
         low, high = metric["wilson_95"]
         print(f"{name:26}{metric['value']:8.2%}  ({metric['count']}; 95% {low:.2%} to {high:.2%})")
-    if (mean := result.get("strict_acc_mean")) is not None:
-        print(f"{'strict_acc_mean':26}{mean:8.2%}")
+    for name, value in result.items():  # means of several accuracies
+        if isinstance(value, float):
+            print(f"{name:26}{value:8.2%}")
     if result["malformed"]["count"]:
         print(f"malformed rows, counted as failures: {result['malformed']['count']}", file=sys.stderr)
     if unknown := result.get("unknown_constraints"):
