@@ -5,7 +5,7 @@ come in through the harness's `--metadata` (a JSON object); see `TaskOptions`.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -16,8 +16,9 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.models.utils import normalize_gen_kwargs
 
-from lm_eval_tasks.episodes import QUESTION, Episode, Message, fingerprint
+from lm_eval_tasks.episodes import QUESTION, Episode, Message, fingerprint, is_open, turns_of
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.harness import history
 from lm_eval_tasks.harness.metrics import aggregations
 from lm_eval_tasks.harness.mistakes import told_plainly
 from lm_eval_tasks.harness.options import TaskOptions
@@ -67,8 +68,9 @@ class IclTask(ConfigurableTask):
         self._mode = cast(Mode, self.options.demonstrations or self.source.demonstration_mode)
         episodes = self.source.evaluation()
         self._check_view(episodes)
-        self._episodes = {episode.id: episode for episode in episodes}
-        if len(self._episodes) != len(episodes):
+        self._rows = {episode.id: episode for episode in episodes}
+        self._episodes = dict(self._rows)
+        if len(self._rows) != len(episodes):
             raise UserError(
                 f"{self.source.name}: evaluated rows share an id (such as 'key'); give each its own."
             )
@@ -131,6 +133,7 @@ class IclTask(ConfigurableTask):
         self._thinking = RunThinking(
             self._chat, tags=self.options.think_tags, end_token=end_token, enable_thinking=self._thinks
         )
+        self._write_history(chat_template, **kwargs)
         super().build_all_requests(
             apply_chat_template=apply_chat_template, chat_template=chat_template, **kwargs
         )
@@ -245,6 +248,59 @@ class IclTask(ConfigurableTask):
         if self._thinking is None:  # answers of another run
             return Circumstances(truncated=truncated, begun=begun)
         return self._thinking.circumstances(truncated, begun=begun)
+
+    def _write_history(
+        self,
+        chat_template: Callable[..., Any] | None,
+        *,
+        system_instruction: str | None = None,
+        limit: int | None = None,
+        samples: list[int] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        **_: Any,
+    ) -> None:
+        """Have the model answer the earlier turns of the conversations that it is asked.
+
+        Raises:
+            UserError: it reads plain text, of which the harness tells a task nothing.
+        """
+        self._episodes = dict(self._rows)
+        docs = self.doc_iterator(rank=rank, limit=limit, world_size=world_size, samples=samples)
+        asked = {doc["id"]: turns_of(self._rows[doc["id"]].prompt) for _, doc in docs}
+        if self.options.own_history:
+            asked = {id: history.opened(turns) for id, turns in asked.items()}
+        asked = {id: turns for id, turns in asked.items() if any(map(is_open, turns))}
+        if not asked:
+            return
+        model = getattr(chat_template, "__self__", None)
+        if self._chat is None or model is None:
+            raise UserError(
+                f"{self.config.task}: the model writes the earlier answers of {len(asked)} conversations "
+                "itself, which takes a chat template; give --apply_chat_template."
+            )
+        chat, arguments = self._chat, self.config.generation_kwargs or {}
+
+        def ask(conversations: Mapping[str, history.Turns]) -> Sequence[str]:
+            episodes = [replace(self._rows[id], prompt=turns) for id, turns in conversations.items()]
+            shots = self.config.num_fewshot or 0
+            prompts = [chat.render(self._prompt(one, shots, system_instruction)) for one in episodes]
+            requests = [
+                history.generation(str(self.config.task), place, prompt, arguments)
+                for place, prompt in enumerate(prompts)
+            ]
+            answers = model.generate_until(requests)
+            return [self._answer_in(*pair) for pair in zip(prompts, answers, strict=True)]
+
+        filled = history.fill(asked, ask)
+        self._episodes |= {id: replace(self._rows[id], prompt=turns) for id, turns in filled.items()}
+        self.config.metadata["own_history"] = len(filled)
+
+    def _answer_in(self, prompt: Any, response: str) -> str:
+        """What of a response to `prompt` the turns that follow show: not its reasoning."""
+        assert self._thinking is not None
+        self._thinking.saw(prompt)
+        return self._circumstances(self._is_truncated(response)).split(response).answer
 
     def _keep_repeats(self) -> None:
         """Have the harness hand on all answers to a question, where `repeats` asks for several.

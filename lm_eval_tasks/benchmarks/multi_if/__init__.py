@@ -5,7 +5,13 @@ from lm_eval_tasks.benchmarks.ifeval.metrics import INSTRUCTION_SCORES, ifeval_p
 from lm_eval_tasks.benchmarks.ifeval.rows import is_compliant
 from lm_eval_tasks.benchmarks.multi_if.judge import DATASET, make_turn_judge
 from lm_eval_tasks.benchmarks.multi_if.metrics import MULTI_IF_METRICS, score_turn
-from lm_eval_tasks.benchmarks.multi_if.rows import NAME, describe_dialogues, parse_turn, turns_of_dialogue
+from lm_eval_tasks.benchmarks.multi_if.rows import (
+    NAME,
+    describe_dialogues,
+    parse_turn,
+    turn_document,
+    turns_of_dialogue,
+)
 from lm_eval_tasks.reading import Split
 
 BENCHMARK = Benchmark(
@@ -22,6 +28,7 @@ BENCHMARK = Benchmark(
     score=score_turn,
     metrics=MULTI_IF_METRICS,
     parts=ifeval_parts,
+    document=turn_document,
     scores=INSTRUCTION_SCORES,
     make_judge=make_turn_judge,
     unrelated="gsm8k",

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lm_eval_tasks.benchmarks.definition import Role
+from lm_eval_tasks.benchmarks.definition import Role, document
 from lm_eval_tasks.benchmarks.ifeval.rows import describe_instructions, parse_ifeval
-from lm_eval_tasks.episodes import Episode, Message
+from lm_eval_tasks.episodes import Episode, Message, is_open, turns_of
 from lm_eval_tasks.errors import UserError
 
 NAME = "multi_if"
@@ -30,7 +30,8 @@ def turns_of_dialogue(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def parse_turn(row: Mapping[str, Any], id: str, where: str) -> Episode:
     """A turn as `turns_of_dialogue` gives it, or a training row in IFEval's schema.
 
-    The answers to the turns before it are those recorded in the dialogue, `turn_1_response` and so on.
+    The answers to the turns before it are those recorded in the dialogue, `turn_1_response` and so on; open
+    turns where there are none.
     """
     if _DIALOGUE not in row:
         return parse_ifeval(row, id, where, source=NAME)
@@ -66,6 +67,11 @@ def turn_alone(dialogue: Mapping[str, Any], turn: int, where: str) -> Episode:
     return replace(episode, reference={**episode.reference, **told})
 
 
+def turn_document(episode: Episode) -> dict[str, Any]:
+    """See `Benchmark.document`; the prompt is what the user said, since the answers may be the model's own."""
+    return {**document(episode), "prompt": episode.question}
+
+
 def describe_dialogues(
     role: Role, rows: Sequence[Mapping[str, Any]], episodes: Sequence[Episode]
 ) -> list[str]:
@@ -74,7 +80,8 @@ def describe_dialogues(
     if role == "evaluation":
         turns = Counter(episode.reference["turn"] for episode in episodes)
         told = ", ".join(f"{count} of turn {turn}" for turn, count in sorted(turns.items()))
-        lines.insert(0, f"{len(episodes)} questions: {told}")
+        recorded = sum(not any(map(is_open, turns_of(episode.prompt))) for episode in episodes)
+        lines.insert(0, f"{len(episodes)} questions: {told}; {recorded} with all earlier answers recorded")
     return lines
 
 
@@ -92,13 +99,11 @@ def _asked(dialogue: Mapping[str, Any], turn: int, where: str) -> Message:
 
 
 def _answered(dialogue: Mapping[str, Any], turn: int, where: str) -> Message:
+    """The recorded answer to a turn; where there is none the evaluated model is to write it."""
     name = f"turn_{turn}_response"
     content = dialogue.get(name)
-    if not isinstance(content, str) or not content.strip():
-        raise UserError(
-            f"{where}: field {name!r} must be the recorded answer to turn {turn}, not {content!r:.80}; "
-            "facebook/Multi-IF has none (README.md of the benchmark says how to record them)."
-        )
+    if content is not None and not isinstance(content, str):
+        raise UserError(f"{where}: field {name!r} must be text, or null where none is recorded, not {content!r:.80}.")
     return {"role": "assistant", "content": content}
 
 

@@ -1,0 +1,49 @@
+"""Conversations whose earlier answers the evaluated model writes itself, turn by turn."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lm_eval.api.instance import Instance
+
+from lm_eval_tasks.episodes import Message, is_open
+
+Turns = tuple[Message, ...]
+
+
+def opened(turns: Turns) -> Turns:
+    """The conversation without the answers that are recorded in it."""
+    return tuple({**turn, "content": None} if turn["role"] == "assistant" else turn for turn in turns)
+
+
+def fill(
+    conversations: Mapping[str, Turns], ask: Callable[[Mapping[str, Turns]], Sequence[str]]
+) -> dict[str, Turns]:
+    """The conversations with an answer in every open turn.
+
+    Args:
+        conversations: By id.
+        ask: The answers to conversations, in their order; each ends with a turn of the user. It is called
+            once a round, and never twice with what was said before in the same words.
+    """
+    filled = dict(conversations)
+    while True:
+        begun = {id: _until_open(turns) for id, turns in filled.items() if any(map(is_open, turns))}
+        if not begun:
+            return filled
+        first: dict[str, str] = {}
+        for id, turns in begun.items():
+            first.setdefault(json.dumps(turns), id)
+        answers = dict(zip(first, ask({id: begun[id] for id in first.values()}), strict=True))
+        for id, turns in begun.items():
+            answer: Message = {"role": "assistant", "content": answers[json.dumps(turns)]}
+            filled[id] = (*turns, answer, *filled[id][len(turns) + 1 :])
+
+
+def generation(task: str, place: int, prompt: Any, arguments: Mapping[str, Any]) -> Instance:
+    """A request of the harness for an answer."""
+    return Instance("generate_until", {}, (prompt, dict(arguments)), 0, (task, place, 1))
+
+
+def _until_open(turns: Turns) -> Turns:
+    return turns[: next(place for place, turn in enumerate(turns) if is_open(turn))]
