@@ -44,15 +44,15 @@ def build() -> list[Row]:
     return rows
 
 
-def _dialogue(
-    key: int, topic: Topic, sentences: list[str], names: Sequence[str], rng: random.Random
-) -> Row:
+def _dialogue(key: int, topic: Topic, sentences: list[str], names: Sequence[str], rng: random.Random) -> Row:
     seed = rng.random()
     row: dict[str, Any] = {"key": f"{key}:1:en", "language": "English"}
     for turn in range(1, TURNS + 1):
         text, constraints = _version(topic, sentences, names[:turn], seed)
         added = request(names[turn - 1], constraints[names[turn - 1]], rng)
-        asked = rng.choice(_AGAIN[turn - 2]).format(added) if turn > 1 else f"{rng.choice(topic.asks)} {added}"
+        asked = (
+            rng.choice(_AGAIN[turn - 2]).format(added) if turn > 1 else f"{rng.choice(topic.asks)} {added}"
+        )
         row |= {
             f"turn_{turn}_prompt": json.dumps({"role": "user", "content": asked}),
             f"turn_{turn}_instruction_id_list": json.dumps(names[:turn]),

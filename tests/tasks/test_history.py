@@ -65,7 +65,9 @@ def test_the_models_own_answers_stand_there(evaluate, lm, unrecorded, data):
 
 def test_demonstrations_stand_before_the_dialogue(evaluate, lm, unrecorded):
     metadata = {"data": unrecorded, "pool": "sample"}
-    sample = evaluate(lm, "multi_if_icl_fewshot", limit=3, metadata=metadata)["samples"]["multi_if_icl_fewshot"][2]
+    sample = evaluate(lm, "multi_if_icl_fewshot", limit=3, metadata=metadata)["samples"][
+        "multi_if_icl_fewshot"
+    ][2]
     shown = TURN.findall(sample["arguments"][0][0])
     assert len(shown) == 4 * 2 + 5
     train = {one.question: one.completion for one in open_source("ifeval", data="sample").train()}

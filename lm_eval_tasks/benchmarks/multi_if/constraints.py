@@ -1,4 +1,4 @@
-"""The instructions that Multi-IF judges otherwise than IFEval: counts by the answer's language, quotation marks.
+"""The instructions that Multi-IF judges otherwise than IFEval: counts by language, and quotation marks.
 
 Verdicts equal those of the public checkers (facebookresearch/Multi-IF at 1cdb53e), language identification
 seeded; see README.md beside this file for what differs.
@@ -14,7 +14,7 @@ from lm_eval_tasks.benchmarks.ifeval.scorer.text import Text
 from lm_eval_tasks.scoring.constraints import constraint
 
 Relation = Literal["less than", "at least"]
-_QUOTES = ("\"\"", "\u201c\u201d", "\u300c\u300d")
+_QUOTES = ('""', "\u201c\u201d", "\u300c\u300d")
 _CHARACTER_COUNTED = frozenset(["zh", "zh-cn", "zh-tw", "ja"])
 _THAI = "th"  # its words and sentences take a dictionary
 _CJK_SENTENCE = re.compile(r"[^!?.\u3002\uff01\uff1f\uff0e\n]+")

@@ -130,7 +130,9 @@ def _read_turns(path: Path) -> dict[str, Episode]:
 def _turn_of(fields: Mapping[str, Any]) -> int:
     turn = fields.get("turn")
     if isinstance(turn, bool) or turn not in TURNS:
-        raise UserError(f"field 'turn' must be {', '.join(map(str, TURNS[:-1]))} or {TURNS[-1]}, not {turn!r:.60}.")
+        raise UserError(
+            f"field 'turn' must be {', '.join(map(str, TURNS[:-1]))} or {TURNS[-1]}, not {turn!r:.60}."
+        )
     return int(turn)
 
 

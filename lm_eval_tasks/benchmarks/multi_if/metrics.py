@@ -19,9 +19,7 @@ LEVELS = (
 
 def score_turn(doc: Mapping[str, Any], response: str | None, at: Circumstances = NOTHING_SPECIAL) -> Metrics:
     """The values of `MULTI_IF_METRICS` for one answer; those of other turns than its own are None."""
-    found = score_ifeval(
-        {**doc, "instruction_id_list": judged_as(doc["instruction_id_list"])}, response, at
-    )
+    found = score_ifeval({**doc, "instruction_id_list": judged_as(doc["instruction_id_list"])}, response, at)
     own: Metrics = {f"turn_{doc['turn']}_{level}": found[level] for level in LEVELS}
     own[f"turn_{doc['turn']}_overall"] = [found[level] for level in LEVELS]
     return {**dict.fromkeys(_TURN_METRICS), **own, **found}

@@ -34,7 +34,8 @@ def parse_turn(row: Mapping[str, Any], id: str, where: str) -> Episode:
     turns where there are none.
     """
     if _DIALOGUE not in row:
-        return parse_ifeval(row, id, where, source=NAME)
+        single = parse_ifeval(row, id, where, source=NAME)
+        return _told(single, single.id, 1, "")
     dialogue, turn = row[_DIALOGUE], row["turn"]
     alone = turn_alone(dialogue, turn, where)
     where = f"{where} turn {turn}"
@@ -63,8 +64,7 @@ def turn_alone(dialogue: Mapping[str, Any], turn: int, where: str) -> Episode:
         "kwargs": _arguments(dialogue, f"turn_{turn}_kwargs", where),
     }
     episode = parse_ifeval(fields, "", where, source=NAME)
-    told = {"key": str(key), "turn": turn, "language": str(dialogue.get("language") or "")}
-    return replace(episode, reference={**episode.reference, **told})
+    return _told(episode, str(key), turn, str(dialogue.get("language") or ""))
 
 
 def turn_document(episode: Episode) -> dict[str, Any]:
@@ -85,6 +85,11 @@ def describe_dialogues(
     return lines
 
 
+def _told(episode: Episode, key: str, turn: int, language: str) -> Episode:
+    where = {"key": key, "turn": turn, "language": language}
+    return replace(episode, reference={**episode.reference, **where})
+
+
 def _is_there(value: Any) -> bool:
     return value is not None and str(value).strip() not in ("", "None")
 
@@ -103,7 +108,9 @@ def _answered(dialogue: Mapping[str, Any], turn: int, where: str) -> Message:
     name = f"turn_{turn}_response"
     content = dialogue.get(name)
     if content is not None and not isinstance(content, str):
-        raise UserError(f"{where}: field {name!r} must be text, or null where none is recorded, not {content!r:.80}.")
+        raise UserError(
+            f"{where}: field {name!r} must be text, or null where none is recorded, not {content!r:.80}."
+        )
     return {"role": "assistant", "content": content}
 
 
