@@ -1,19 +1,36 @@
 """Conversations whose earlier answers the evaluated model writes itself, turn by turn."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lm_eval.api.instance import Instance
 
-from lm_eval_tasks.episodes import Message, is_open
+from lm_eval_tasks.episodes import Episode, Message, is_open, turns_of
 
 Turns = tuple[Message, ...]
 
 
-def opened(turns: Turns) -> Turns:
-    """The conversation without the answers that are recorded in it."""
-    return tuple({**turn, "content": None} if turn["role"] == "assistant" else turn for turn in turns)
+def unanswered(episodes: Iterable[Episode], *, own: bool) -> dict[str, Turns]:
+    """The conversations with turns that the model is to write, by id.
+
+    Args:
+        episodes: What is asked.
+        own: Whether the model writes those anew that are recorded, but for calls of tools.
+    """
+    found = {}
+    for episode in episodes:
+        turns = turns_of(episode.prompt)
+        if own:
+            turns = tuple(
+                {**turn, "content": None}
+                if turn["role"] == "assistant" and not turn.get("tool_calls")
+                else turn
+                for turn in turns
+            )
+        if any(map(is_open, turns)):
+            found[episode.id] = turns
+    return found
 
 
 def fill(
@@ -40,9 +57,12 @@ def fill(
             filled[id] = (*turns, answer, *filled[id][len(turns) + 1 :])
 
 
-def generation(task: str, place: int, prompt: Any, arguments: Mapping[str, Any]) -> Instance:
-    """A request of the harness for an answer."""
-    return Instance("generate_until", {}, (prompt, dict(arguments)), 0, (task, place, 1))
+def requests(task: str, prompts: Iterable[Any], arguments: Mapping[str, Any] | None) -> list[Instance]:
+    """The harness's requests for answers to rendered prompts."""
+    return [
+        Instance("generate_until", {}, (prompt, dict(arguments or {})), 0, (task, place, 1))
+        for place, prompt in enumerate(prompts)
+    ]
 
 
 def _until_open(turns: Turns) -> Turns:

@@ -70,6 +70,11 @@ class TaskOptions:
             if value is not None and type(value) is not kind:
                 raise UserError(f"metadata: {name} is {value!r}; it must be of type {kind.__name__}.")
 
+        if self.own_history and self.view == "teacher":
+            raise UserError(
+                "metadata: own_history goes with the view 'student' alone; leave out one of them."
+            )
+
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any] | None) -> "TaskOptions":
         """Read our keys; the harness puts its own and the model's arguments into the same mapping.

@@ -5,7 +5,7 @@ come in through the harness's `--metadata` (a JSON object); see `TaskOptions`.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +16,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.models.utils import normalize_gen_kwargs
 
-from lm_eval_tasks.episodes import QUESTION, Episode, Message, fingerprint, is_open, turns_of
+from lm_eval_tasks.episodes import QUESTION, Episode, Message, fingerprint
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness import history
 from lm_eval_tasks.harness.metrics import aggregations
@@ -133,7 +133,7 @@ class IclTask(ConfigurableTask):
         self._thinking = RunThinking(
             self._chat, tags=self.options.think_tags, end_token=end_token, enable_thinking=self._thinks
         )
-        self._write_history(chat_template, **kwargs)
+        self._write_history(**kwargs)
         super().build_all_requests(
             apply_chat_template=apply_chat_template, chat_template=chat_template, **kwargs
         )
@@ -160,16 +160,13 @@ class IclTask(ConfigurableTask):
                 "--fewshot_as_multiturn false."
             )
         episode = self._episodes[doc["id"]]
-        prompt = self._prompt(episode, num_fewshot, system_instruction)
         if self._chat:
-            text = self._chat.render(prompt, tools=episode.tools)
-            if self._thinking:
-                self._thinking.saw(text)
-            return text
+            return self._render(episode, num_fewshot, system_instruction)
         if episode.tools:
             raise UserError(
                 f"{self.config.task}: rows with tools need a chat template (--apply_chat_template)."
             )
+        prompt = self._prompt(episode, num_fewshot, system_instruction)
         return to_plain_text(prompt, label=episode.label)
 
     def doc_to_choice(self, doc: Any, doc_to_choice: Any = None) -> Any:
@@ -249,9 +246,16 @@ class IclTask(ConfigurableTask):
             return Circumstances(truncated=truncated, begun=begun)
         return self._thinking.circumstances(truncated, begun=begun)
 
+    def _render(self, episode: Episode, num_fewshot: int, system: str | None) -> Any:
+        """The prompt in the model's chat template."""
+        assert self._chat is not None
+        text = self._chat.render(self._prompt(episode, num_fewshot, system), tools=episode.tools)
+        if self._thinking:
+            self._thinking.saw(text)
+        return text
+
     def _write_history(
         self,
-        chat_template: Callable[..., Any] | None,
         *,
         system_instruction: str | None = None,
         limit: int | None = None,
@@ -267,39 +271,28 @@ class IclTask(ConfigurableTask):
         """
         self._episodes = dict(self._rows)
         docs = self.doc_iterator(rank=rank, limit=limit, world_size=world_size, samples=samples)
-        asked = {doc["id"]: turns_of(self._rows[doc["id"]].prompt) for _, doc in docs}
-        if self.options.own_history:
-            asked = {id: history.opened(turns) for id, turns in asked.items()}
-        asked = {id: turns for id, turns in asked.items() if any(map(is_open, turns))}
-        if not asked:
+        rows = [self._rows[doc["id"]] for _, doc in docs]
+        conversations = history.unanswered(rows, own=self.options.own_history)
+        if not conversations:
             return
-        model = getattr(chat_template, "__self__", None)
-        if self._chat is None or model is None:
+        if self._chat is None or self._chat.model is None:
             raise UserError(
-                f"{self.config.task}: the model writes the earlier answers of {len(asked)} conversations "
-                "itself, which takes a chat template; give --apply_chat_template."
+                f"{self.config.task}: the model writes the earlier answers of {len(conversations)} "
+                "conversations itself, which takes a chat template; give --apply_chat_template."
             )
-        chat, arguments = self._chat, self.config.generation_kwargs or {}
+        model, shots = self._chat.model, self.config.num_fewshot or 0
 
-        def ask(conversations: Mapping[str, history.Turns]) -> Sequence[str]:
-            episodes = [replace(self._rows[id], prompt=turns) for id, turns in conversations.items()]
-            shots = self.config.num_fewshot or 0
-            prompts = [chat.render(self._prompt(one, shots, system_instruction)) for one in episodes]
-            requests = [
-                history.generation(str(self.config.task), place, prompt, arguments)
-                for place, prompt in enumerate(prompts)
-            ]
-            answers = model.generate_until(requests)
-            return [self._answer_in(*pair) for pair in zip(prompts, answers, strict=True)]
+        def ask(begun: Mapping[str, history.Turns]) -> list[str]:
+            episodes = [replace(self._rows[id], prompt=turns) for id, turns in begun.items()]
+            prompts = [self._render(episode, shots, system_instruction) for episode in episodes]
+            requests = history.requests(str(self.config.task), prompts, self.config.generation_kwargs)
+            return [self._without_thinking(response) for response in model.generate_until(requests)]
 
-        filled = history.fill(asked, ask)
+        filled = history.fill(conversations, ask)
         self._episodes |= {id: replace(self._rows[id], prompt=turns) for id, turns in filled.items()}
         self.config.metadata["own_history"] = len(filled)
 
-    def _answer_in(self, prompt: Any, response: str) -> str:
-        """What of a response to `prompt` the turns that follow show: not its reasoning."""
-        assert self._thinking is not None
-        self._thinking.saw(prompt)
+    def _without_thinking(self, response: str) -> str:
         return self._circumstances(self._is_truncated(response)).split(response).answer
 
     def _keep_repeats(self) -> None:

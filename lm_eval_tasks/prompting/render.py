@@ -48,7 +48,7 @@ def _turns(episode: Episode) -> list[Message]:
     turns = turns_of(episode.prompt)
     if any(map(is_open, turns)):
         raise UserError(
-            f"{episode.source} {episode.id}: no answer to an earlier turn is recorded; only an evaluation, in "
-            "which the model writes it, can ask this."
+            f"{episode.source} {episode.id}: no answer to an earlier turn is recorded; only an evaluation "
+            "can ask this, in which the model writes it."
         )
     return [dict(turn) for turn in turns]

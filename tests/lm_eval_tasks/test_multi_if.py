@@ -115,7 +115,8 @@ def test_responses_are_scored_by_turn(tmp_path, capsys):
     assert code == 0 and len(verdicts) == 72
     assert verdicts[1] == {
         "row": 1, "key": ROWS[0]["key"], "turn": 2, "inst_level_strict": [True, True],
-        "inst_level_loose": [True, True], "prompt_level_strict": True, "prompt_level_loose": True, "error": None,
+        "inst_level_loose": [True, True], "prompt_level_strict": True, "prompt_level_loose": True,
+        "error": None,
     }  # fmt: skip
     assert [found[f"turn_{turn}_overall"] for turn in (1, 2, 3)] == [1.0, 1.0, 0.0]
     assert found["metrics"]["turn_2_inst_level_strict_acc"]["count"] == "48/48"

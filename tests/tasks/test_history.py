@@ -6,13 +6,16 @@ import re
 import pytest
 
 from lm_eval_tasks.benchmarks import BENCHMARKS
+from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError
-from lm_eval_tasks.harness.history import fill, opened
+from lm_eval_tasks.harness.history import fill, unanswered
+from lm_eval_tasks.harness.options import TaskOptions
 from lm_eval_tasks.prompting.render import build_messages
 from lm_eval_tasks.reading import sample_file
 from lm_eval_tasks.sources import open_source
 
 TASK = "multi_if_icl_0shot"
+ROLES = (("user", "?"), ("assistant", "!"), ("assistant", None))
 TURN = re.compile(r"<\|im_start\|>(user|assistant)\n(.*?)<\|im_end\|>", re.DOTALL)
 
 
@@ -75,7 +78,7 @@ def test_demonstrations_stand_before_the_dialogue(evaluate, lm, unrecorded):
 
 
 def test_plain_text_has_no_own_history(evaluate, lm, unrecorded):
-    with pytest.raises(UserError, match="earlier answers of 1 conversations.*--apply_chat_template"):
+    with pytest.raises(UserError, match=r"earlier answers of 1 conversations.*--apply_chat_template"):
         evaluate(lm, TASK, limit=2, metadata={"data": unrecorded}, chat=False)
 
 
@@ -99,7 +102,18 @@ def test_rounds():
     assert asked == [["1"], ["2"]], "what is said before in the same words is answered once"
     assert [turn["content"] for turn in filled["2"]] == ["a", "a!", "b", "b!", "c"]
     assert [turn["content"] for turn in filled["3"]] == ["a", "a!", "x"] and filled["4"] == (a,)
-    assert opened(filled["2"]) == (a, gap, b, gap, c)
+
+
+def test_what_the_model_is_to_write():
+    user, said, gap = ({"role": role, "content": text} for role, text in ROLES)
+    called = {"role": "assistant", "content": "Wait.", "tool_calls": [{}]}
+    episodes = [
+        Episode("s", str(n), turns, "q") for n, turns in enumerate([(user,), (user, called, said, user)])
+    ]
+    assert unanswered(episodes, own=False) == {}
+    assert unanswered(episodes, own=True) == {"1": (user, called, gap, user)}
+    with pytest.raises(UserError, match="own_history goes with the view 'student' alone"):
+        TaskOptions(own_history=True, view="teacher")
 
 
 def test_an_open_turn_is_no_text_of_a_prompt(unrecorded):

@@ -42,7 +42,7 @@ def parse_turn(row: Mapping[str, Any], id: str, where: str) -> Episode:
     messages: list[Message] = []
     for earlier in range(1, turn):
         messages += [_asked(dialogue, earlier, where), _answered(dialogue, earlier, where)]
-    messages += alone.prompt
+    messages.append(_asked(dialogue, turn, where))
     said = [message["content"] for message in messages if message["role"] == "user"]
     return replace(alone, prompt=tuple(messages), question="\n\n".join(said))
 
@@ -68,7 +68,7 @@ def turn_alone(dialogue: Mapping[str, Any], turn: int, where: str) -> Episode:
 
 
 def turn_document(episode: Episode) -> dict[str, Any]:
-    """See `Benchmark.document`; the prompt is what the user said, since the answers may be the model's own."""
+    """See `Benchmark.document`; the prompt is what the user said: answers may be the model's own."""
     return {**document(episode), "prompt": episode.question}
 
 
