@@ -138,6 +138,8 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
         prompted=question.view == PROMPTED,
         enable_thinking=settings.enable_thinking,
     )
+    if isinstance(asked.task, IclTask):
+        asked.task.engine_cut = lm.recorder.was_cut
     results = _run_harness(lm, settings, question, asked)
     samples = _by_row(results["samples"][asked.name])
     if len(samples) != question.data["rows"]:

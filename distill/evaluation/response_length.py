@@ -59,6 +59,11 @@ class ReplyRecorder(CacheHook):
         """Called by lm-eval as each response is done; overridden by the backends' recorders."""
         raise NotImplementedError
 
+    def was_cut(self, prompt: str) -> bool | None:
+        """Whether the answer to `prompt` was cut at the token limit; None: it has none."""
+        reply = self.replies.get(prompt)
+        return None if reply is None else reply.truncated
+
 
 def answer_limit(generation_kwargs: Mapping[str, Any]) -> int:
     """Tokens of the longest answer, which tasks name in several ways, or leave to the harness."""

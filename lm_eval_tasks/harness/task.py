@@ -46,7 +46,13 @@ class IclTask(ConfigurableTask):
 
     The harness's own few-shot sampler and rendering are not used: the teacher of the distillation must read,
     token for token, what is evaluated here.
+
+    Attributes:
+        engine_cut: Whether the engine cut its answer to a prompt, None where it does not know. The harness
+            hands on text alone: without this function answers are tokenised again, to other lengths perhaps.
     """
+
+    engine_cut: Callable[[str], bool | None] | None = None
 
     @told_plainly()
     def __init__(self, config: dict[str, Any]) -> None:
@@ -56,6 +62,7 @@ class IclTask(ConfigurableTask):
         self._count_tokens: CountTokens | None = None
         self._thinking: RunThinking | None = None
         self._parts: dict[str, list[bool]] = {}
+        self._asked: dict[str, str] = {}  # prompts by the rows' ids
         self._sees_all = True  # of several processes each scores a part
         super().__init__(config={key: value for key, value in config.items() if key != "class"})
 
@@ -177,6 +184,7 @@ class IclTask(ConfigurableTask):
     def construct_requests(self, doc: dict[str, Any], ctx: str, **kwargs: Any) -> Instance | list[Instance]:
         """As the harness does; in plain text with labelled questions a further one ends the answer."""
         requests = super().construct_requests(doc, ctx, **kwargs)
+        self._asked[doc["id"]] = ctx
         if isinstance(requests, Instance) and not self._chat and self._episodes[doc["id"]].label == QUESTION:
             generation_kwargs = requests.arguments[1]
             until = generation_kwargs.get("until") or []
@@ -225,7 +233,7 @@ class IclTask(ConfigurableTask):
         return {**self.source.metrics, **several}
 
     def _score(self, doc: dict[str, Any], response: str | None) -> Metrics:
-        found = self.source.score(doc, response, self._circumstances(self._is_truncated(response)))
+        found = self.source.score(doc, response, self._circumstances(self._is_truncated(doc, response)))
         for name, verdict in self.source.parts(doc, found):
             self._parts.setdefault(name, []).append(verdict)
         return found
@@ -349,8 +357,15 @@ class IclTask(ConfigurableTask):
         """Options are compared by the answer's first tokens in multiple choice: nothing is thought there."""
         return self.options.enable_thinking and self.OUTPUT_TYPE == "generate_until"
 
-    def _is_truncated(self, response: str | None) -> bool | None:
-        if self._count_tokens is None or response is None:
+    def _is_truncated(self, doc: dict[str, Any], response: str | None) -> bool | None:
+        if response is None:
+            return None
+        # Of several answers to a prompt the engine knows the last.
+        if self.engine_cut and self._repeats == 1:
+            cut = self.engine_cut(self._asked.get(doc["id"], ""))
+            if cut is not None:
+                return cut
+        if self._count_tokens is None:
             return None
         limit = normalize_gen_kwargs(self.config.generation_kwargs)["max_gen_toks"]
         return is_cut(self._count_tokens(response), limit)

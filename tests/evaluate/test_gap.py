@@ -86,6 +86,19 @@ def test_responses_and_lengths_are_what_plain_transformers_generates(tiny, measu
             assert row["response_tokens"] == len(tokens) - ended
 
 
+def test_the_harness_counts_cut_answers_as_the_engine_saw_them(tiny, tmp_path, caplog):
+    """By its text alone an answer that ends just below the limit looks cut."""
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    assert gap(tiny, first, n=12, tokens=9) == 0
+    (entry,) = json.loads(first.read_text())["results"]
+    longest = max(row["response_tokens"] for row in rows_of(first, entry) if not row["truncated"])
+    caplog.clear()
+    assert gap(tiny, second, n=12, tokens=longest + 1) == 0
+    (entry,) = json.loads(second.read_text())["results"]
+    cut = entry["diagnostics"]["truncated"]["count"]
+    assert 0 < cut < 12 and f"({cut} of 12 answers)" in caplog.text
+
+
 def test_a_second_run_measures_nothing_again(tiny, measured, capsys):
     before = measured.read_bytes()
     assert gap(tiny, measured, task=("gsm8k", "csqa"), k=("0", "2")) == 0
