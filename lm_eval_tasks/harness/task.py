@@ -233,7 +233,8 @@ class IclTask(ConfigurableTask):
         return {**self.source.metrics, **several}
 
     def _score(self, doc: dict[str, Any], response: str | None) -> Metrics:
-        found = self.source.score(doc, response, self._circumstances(self._is_truncated(doc, response)))
+        truncated = self._is_truncated(self._asked.get(doc["id"], ""), response)
+        found = self.source.score(doc, response, self._circumstances(truncated))
         for name, verdict in self.source.parts(doc, found):
             self._parts.setdefault(name, []).append(verdict)
         return found
@@ -294,14 +295,15 @@ class IclTask(ConfigurableTask):
             episodes = [replace(self._rows[id], prompt=turns) for id, turns in begun.items()]
             prompts = [self._render(episode, shots, system_instruction) for episode in episodes]
             requests = history.requests(str(self.config.task), prompts, self.config.generation_kwargs)
-            return [self._without_thinking(response) for response in model.generate_until(requests)]
+            responses = model.generate_until(requests)
+            return [self._without_thinking(*pair) for pair in zip(prompts, responses, strict=True)]
 
         filled = history.fill(conversations, ask)
         self._episodes |= {id: replace(self._rows[id], prompt=turns) for id, turns in filled.items()}
         self.config.metadata["own_history"] = len(filled)
 
-    def _without_thinking(self, response: str) -> str:
-        return self._circumstances(self._is_truncated(response)).split(response).answer
+    def _without_thinking(self, prompt: str, response: str) -> str:
+        return self._circumstances(self._is_truncated(prompt, response)).split(response).answer
 
     def _keep_repeats(self) -> None:
         """Have the harness hand on all answers to a question, where `repeats` asks for several.
@@ -357,12 +359,12 @@ class IclTask(ConfigurableTask):
         """Options are compared by the answer's first tokens in multiple choice: nothing is thought there."""
         return self.options.enable_thinking and self.OUTPUT_TYPE == "generate_until"
 
-    def _is_truncated(self, doc: dict[str, Any], response: str | None) -> bool | None:
+    def _is_truncated(self, prompt: str, response: str | None) -> bool | None:
         if response is None:
             return None
         # Of several answers to a prompt the engine knows the last.
         if self.engine_cut and self._repeats == 1:
-            cut = self.engine_cut(self._asked.get(doc["id"], ""))
+            cut = self.engine_cut(prompt)
             if cut is not None:
                 return cut
         if self._count_tokens is None:

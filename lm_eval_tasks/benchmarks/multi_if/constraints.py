@@ -11,7 +11,7 @@ from typing import Literal
 from lm_eval_tasks.benchmarks.ifeval.scorer import lengths
 from lm_eval_tasks.benchmarks.ifeval.scorer.keywords import at_least
 from lm_eval_tasks.benchmarks.ifeval.scorer.text import Text
-from lm_eval_tasks.scoring.constraints import constraint
+from lm_eval_tasks.scoring.constraints import constraint, is_replaced
 
 Relation = Literal["less than", "at least"]
 _QUOTES = ('""', "\u201c\u201d", "\u300c\u300d")
@@ -28,8 +28,8 @@ _CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7af]")
 
 
 def judged_as(ids: Sequence[str]) -> list[str]:
-    """The ids that judge a row's instructions."""
-    return [_JUDGED.get(name, name) for name in ids]
+    """The ids that judge a row's instructions; what `ICL_CONSTRAINTS` names comes first here, too."""
+    return [name if is_replaced(name) else _JUDGED.get(name, name) for name in ids]
 
 
 def reported_as(id: str) -> str:
