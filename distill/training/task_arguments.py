@@ -14,7 +14,9 @@ class TaskArguments:
 
     task: str | None = field(
         default=None,
-        metadata={"help": "A benchmark, a task of lm-eval, a YAML or a JSONL file; default: RLVR-IFeval."},
+        metadata={
+            "help": "A benchmark, a task of lm-eval, a YAML or a JSONL file; default: see docs/grpo.md."
+        },
     )
     inputs: str | None = field(
         default=None, metadata={"help": "Of rows of one's own: JSON lines to train on; task is then judged."}
