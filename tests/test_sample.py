@@ -18,6 +18,7 @@ from lm_eval_tasks.benchmarks.math.boxed import last_boxed
 from lm_eval_tasks.episodes import same_question
 from lm_eval_tasks.reading import sample_file
 from lm_eval_tasks.sources import open_source
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDERS_DIR = ROOT / "configs" / "orders"
@@ -91,7 +92,10 @@ def test_files_are_small() -> None:
 
 def test_generator_gives_the_same_bytes(tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "scripts.make_sample", "--root", tmp_path], cwd=ROOT, check=True, timeout=60
+        [sys.executable, "-m", "scripts.make_sample", "--root", tmp_path],
+        cwd=ROOT,
+        check=True,
+        timeout=PATIENCE,
     )
     written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
     kept = [*TASK_DIR.glob("*/sample/*.jsonl"), *ORDERS_DIR.glob("*.jsonl")]

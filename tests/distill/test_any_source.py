@@ -101,6 +101,7 @@ def test_a_privileged_column_is_read_by_the_teacher_alone(tokenizer, orders, col
         data = load(tokenizer, orders[0], privileged="why", privileged_template=template)
     else:
         template = PRIVILEGED_TEMPLATE
+    assert data.train
     for row in data.train:
         asked = f"{row['id']} pears, please."
         told = f"n is {row['id']}" if column == "why" else f'{{"n": {row["id"]}}}'
@@ -172,6 +173,7 @@ def test_a_multiple_choice_task_is_learnt_as_it_is_scored(tokenizer, tmp_path):
         tmp_path, output_type="multiple_choice", doc_to_text="{{q}}", doc_to_choice="o", doc_to_target="y"
     )
     data = load(tokenizer, task, system_instruction="Choose.", num_fewshot=0)
+    assert data.train
     for row in data.train:
         number = int(row["id"].split("/")[-1])
         asked = turns(("user", f"What comes after {number}?"))

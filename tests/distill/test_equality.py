@@ -13,6 +13,7 @@ from distill.encoding.collator import IGNORED, DistillCollator
 from distill.training.config import DataArguments
 from distill.training.data import load_training_data
 from lm_eval_tasks.errors import UserError
+from tests.patience import PATIENCE
 
 WORKER = Path(__file__).with_name("ddp_worker.py")
 METRICS = ("loss", "ce", "divergence", "top1_agreement", "grad_norm")
@@ -74,7 +75,7 @@ def test_two_processes_are_one(model_dir, rows, one_batch, tmp_path):
         [*launcher, str(WORKER), str(model_dir), str(tmp_path / "rows.pt"), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr

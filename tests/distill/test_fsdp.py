@@ -10,6 +10,7 @@ import pytest
 
 from distill.training.config import DataArguments
 from distill.training.data import load_training_data
+from tests.patience import PATIENCE
 
 WORKER = Path(__file__).with_name("fsdp_worker.py")
 FSDP2 = {
@@ -37,7 +38,7 @@ def run(command, environment):
         command,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
         env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -78,12 +78,20 @@ def test_the_config_refuses_what_a_kernel_cannot_do(tmp_path, monkeypatch):
         config(loss_kernel="liger", objective="jsd")
 
 
-def test_the_trainer_uses_it(make_trainer):
+def test_the_trainer_uses_it(make_trainer, monkeypatch):
+    calls, apply = [], kernels.ChunkedDivergenceFunction.apply
+    monkeypatch.setattr(
+        kernels.ChunkedDivergenceFunction, "apply", lambda *args: calls.append(1) or apply(*args)
+    )
+
     def logs(kernel):
         trainer = make_trainer(objective="jsd", beta=0.3, loss_kernel=kernel)
         trainer.train()
         return trainer.state.log_history[0]
 
-    ours, theirs = logs("fused"), logs("trl")
+    ours = logs("fused")
+    assert not calls
+    theirs = logs("trl")
+    assert calls
     for name in ("loss", "ce", "divergence", "top1_agreement", "grad_norm"):
         assert theirs[name] == pytest.approx(ours[name], rel=1e-4), name

@@ -19,6 +19,7 @@ from distill.on_policy.batches import GENERATED, OnPolicy, prompts_of
 from distill.teachers.base import Teacher
 from distill.training.config import ICLDistillConfig
 from lm_eval_tasks.errors import UserError
+from tests.patience import PATIENCE
 
 ON_POLICY = {"lmbda": 1.0, "max_new_tokens": 7, "objective": "jsd", "distill_weight": 1.0}
 TIMED = ("tokens_per_second", "train_runtime", "train_samples_per_second", "train_steps_per_second")
@@ -270,7 +271,7 @@ def test_two_processes_decide_alike_and_neither_waits_forever(model_dir, data, t
         [*launcher, str(worker), str(model_dir), str(tmp_path / "rows.pt"), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
         env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,6 +7,7 @@ import torch
 
 from distill.training.config import DataArguments
 from distill.training.data import load_training_data
+from tests.patience import PATIENCE
 
 WORKER = Path(__file__).with_name("sharded_worker.py")
 
@@ -20,7 +21,7 @@ def test_fsdp2_gradients_are_those_of_one_process(model_dir, make_tokenizer, tmp
         [*launcher, str(WORKER), str(model_dir), str(tmp_path / "rows.pt")],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr

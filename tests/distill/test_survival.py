@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 WORKER = Path(__file__).with_name("survival_worker.py")
 KILLED = (
     "in a step", "evaluated", "adapter_model.safetensors", "ema.safetensors", "optimizer.pt", "scheduler.pt",
@@ -24,7 +26,7 @@ def runs(model_dir, tmp_path_factory):
         [sys.executable, str(WORKER), str(model_dir), str(folder), *KILLED, *FULL],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=PATIENCE,
         env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
     )
     assert done.returncode == 0, done.stderr

@@ -21,6 +21,7 @@ from distill.training.config_files import parse_run
 from distill.training.launch import check_teacher_targets, model_arguments, prepare, train
 from distill.training.trainer import ICLDistillTrainer
 from lm_eval_tasks.errors import UserError
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -244,7 +245,7 @@ def test_two_processes_train_from_the_cache_as_one_does(sharp_dir, cached, tmp_p
     words += ["--per_device_train_batch_size", "2"]
     done = subprocess.run(
         [*command, "trl_recipes/distill.py", *words],
-        capture_output=True, text=True, timeout=280, cwd=ROOT, env=ENVIRONMENT,
+        capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT, env=ENVIRONMENT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     log = json.loads((output / "checkpoint-4" / "trainer_state.json").read_text())["log_history"]

@@ -59,6 +59,7 @@ def test_same_questions_prompts_and_rewards_as_the_legacy_face(reasoning):
     env = load_environment(reasoning=reasoning, data="sample")
     rubric = legacy.IFEvalRubric(parser=env.parser, reasoning=reasoning, mode="all")
     tasks = list(taskset(task={"reasoning": reasoning}))
+    assert tasks
     for example, task in zip(env.get_eval_dataset(), tasks, strict=True):
         system, user = example["prompt"]
         assert (task.data.system_prompt, task.data.prompt) == (system["content"], user["content"])

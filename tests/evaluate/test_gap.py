@@ -68,7 +68,9 @@ def test_responses_and_lengths_are_what_plain_transformers_generates(tiny, measu
     picker = DemonstrationPicker(pool, 2)
     entries = json.loads(measured.read_text())["results"]
     for entry in entries[:2]:
-        for example, row in zip(examples, rows_of(measured, entry), strict=False):
+        rows = rows_of(measured, entry)
+        assert len(rows) == entry["data"]["rows"] > 0
+        for example, row in zip(examples, rows, strict=False):
             shown = picker.pick(example) if entry["num_fewshot"] else []
             text = tokenizer.apply_chat_template(
                 build_messages(example, shown),

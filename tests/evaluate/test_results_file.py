@@ -11,7 +11,7 @@ from distill.evaluation.results import ResultsFile, read_results
 from lm_eval_tasks.errors import UserError
 
 ENTRIES = 15
-SECONDS = 60
+SECONDS = 300
 WRITER = """
 import sys, time
 from pathlib import Path

@@ -129,8 +129,8 @@ class Environment:
         subprocess.run(command, check=True, env=self.variables)
 
     def install(self, *words: str | Path) -> None:
-        """Install without a network."""
-        self.pip("install", *OFFLINE, *words)
+        """Install without a network; modules are compiled once they are imported."""
+        self.pip("install", "--no-compile", *OFFLINE, *words)
 
     def run(self, *words: str | Path, cwd: Path | None = None, **variables: str | Path):
         """Run a command with this environment's Python, away from every checkout."""

@@ -26,6 +26,13 @@ print(json.dumps(asdict(tasks_finding())))
 
 @pytest.fixture
 def environment(make_environment, libraries, wheel):
+    environment = make_environment(libraries())
+    environment.install(wheel)
+    return environment
+
+
+@pytest.fixture
+def with_report(make_environment, libraries, wheel):
     environment = make_environment(libraries("report"))
     environment.install(wheel)
     return environment
@@ -39,8 +46,8 @@ def examine(environment, **variables):
     return done.returncode, {finding["name"]: finding for finding in told["findings"]}
 
 
-def test_extras_that_are_absent_are_no_problem(environment):
-    code, found = examine(environment)
+def test_extras_that_are_absent_are_no_problem(with_report):
+    code, found = examine(with_report)
     assert code == 0
     assert {name: finding["status"] for name, finding in found.items()} == {
         "base": "ok", "eval": "absent", "train": "absent", "vllm": "absent", "report": "ok", "hub": "note",
@@ -48,9 +55,6 @@ def test_extras_that_are_absent_are_no_problem(environment):
     assert "torch" in found["eval"]["found"]
     assert found["eval"]["remedy"] == 'pip install "icl-distill[eval]"'
     assert f"matplotlib {version('matplotlib')}" in found["report"]["found"]
-    table = environment.icl("doctor")
-    assert table.returncode == 0
-    assert all(f"{finding['status']:8} {name} " in table.stdout for name, finding in found.items())
 
 
 def test_every_extra_for_users_is_looked_at():
@@ -65,12 +69,15 @@ def test_a_version_out_of_bounds(environment):
     assert code == 1
     assert found["base"]["status"] == "problem"
     assert "tqdm 3.0 is not <5,>=4.66" in found["base"]["found"]
+    table = environment.icl("doctor")
+    assert table.returncode == 1
+    assert all(f"{finding['status']:8} {name} " in table.stdout for name, finding in found.items())
 
 
-def test_a_library_that_does_not_load(environment):
-    (environment.site / "matplotlib").mkdir()
-    (environment.site / "matplotlib" / "__init__.py").write_text("import os; os.abort()")
-    code, found = examine(environment)
+def test_a_library_that_does_not_load(with_report):
+    (with_report.site / "matplotlib").mkdir()
+    (with_report.site / "matplotlib" / "__init__.py").write_text("import os; os.abort()")
+    code, found = examine(with_report)
     assert code == 1
     assert found["report"]["status"] == "problem" and "distill.report.write" in found["report"]["found"]
     assert found["base"]["status"] == "ok"

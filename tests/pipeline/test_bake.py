@@ -20,6 +20,7 @@ from distill.pipeline.bake.folder import training_files
 from distill.pipeline.bake.plan import make_plan
 from distill.pipeline.bake.request import BakeRequest
 from distill.pipeline.config import load_run_config
+from tests.patience import PATIENCE
 
 SCORE_KEYS = {"correct", "n", "score", "interval"}
 KEYS = {
@@ -89,7 +90,12 @@ def lm_eval_score(words, metric, cwd: Path):
     """What lm-eval's own command finds, run from another directory."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", *words],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     folder = Path(words[words.index("--output_path") + 1])
@@ -528,11 +534,11 @@ def test_a_bake_killed_during_training_goes_on(files, teachable, stages, tmp_pat
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen([sys.executable, "-m", "distill.cli", *words], env=environment)
     done = output / "eval" / "trained" / "sft_0.0005" / "finished.json"
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + PATIENCE
     while not done.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 130 and done.exists()
+    assert process.wait(timeout=PATIENCE) == 130 and done.exists()
     first = done.stat().st_mtime_ns
     assert not (output / "bake.json").exists()
     begun = len(stages.started)

@@ -22,7 +22,7 @@ from distill.pipeline.stages import build_stages
 from lm_eval_tasks.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SECONDS = 60
+SECONDS = 300
 
 
 def stage(tmp_path, name, script, *, devices=(), after=()):

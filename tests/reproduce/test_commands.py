@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
@@ -84,7 +86,9 @@ def baseline(folder, model_dir):
     more = f"{SMALL_TRAINING} --model_name_or_path {model_dir}"
     words = [*LAUNCH.split(), "--main_process_port", "29500", *small(BASELINE, folder, model_dir)]
     launcher = [sys.executable, "-m", "accelerate.commands.accelerate_cli", *words[1:], *more.split()]
-    done = subprocess.run(launcher, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        launcher, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "baseline"
 

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from lm_eval_tasks.benchmarks.math import scorer as math
-from lm_eval_tasks.benchmarks.math.verifier import Comparison, Verifier
+from lm_eval_tasks.benchmarks.math import verifier
+from lm_eval_tasks.benchmarks.math.verifier import Comparison
 from lm_eval_tasks.errors import UserError
 
 EQUAL = [
@@ -179,64 +180,53 @@ def test_not_equivalent(answer, target):
     assert not verdict.flexible and not verdict.strict and not verdict.timed_out
 
 
-def test_hanging_expressions_cost_their_limit_and_stop_nothing():
-    verifier = Verifier(time_limit=1)
-    try:
-        assert verifier.compare("1", "2/2").equal
-        for answer, target in HANGING:
-            assert verifier.compare(target, answer) == Comparison(equal=False, timed_out=True)
-        assert verifier.compare(r"\frac12", "0.5").equal
-    finally:
-        verifier.close()
+@pytest.fixture(scope="module")
+def impatient():
+    """A verifier that waits for one processor second."""
+    found = verifier.Verifier(time_limit=1)
+    yield found
+    found.close()
 
 
-def test_the_limit_is_of_processor_time():
+def test_the_limit_is_of_processor_time(impatient):
     """A worker that the system leaves waiting for longer than its limit is right all the same."""
-    verifier = Verifier(time_limit=1)
-    try:
-        assert verifier.compare("1", "2/2").equal
-        worker = verifier._worker.pid
-        os.kill(worker, signal.SIGSTOP)
-        threading.Timer(2.5, os.kill, (worker, signal.SIGCONT)).start()
-        assert verifier.compare(r"\frac12", "0.5") == Comparison(equal=True)
-        assert verifier._worker.pid == worker
-    finally:
-        verifier.close()
+    assert impatient.compare("1", "2/2").equal
+    worker = impatient._worker.pid
+    os.kill(worker, signal.SIGSTOP)
+    threading.Timer(1.5, os.kill, (worker, signal.SIGCONT)).start()
+    assert impatient.compare(r"\frac12", "0.5") == Comparison(equal=True)
+    assert impatient._worker.pid == worker
 
 
-def test_a_timeout_is_on_the_verdict():
-    verdict = math.score(f"\\boxed{{{HANGING[0][0]}}}", HANGING[0][1])
-    assert verdict.timed_out and not verdict.flexible and not verdict.no_answer
+def test_hanging_expressions_cost_their_limit_and_stop_nothing(impatient, monkeypatch):
+    monkeypatch.setattr(verifier, "_shared", lambda: impatient)
+    for answer, target in HANGING:
+        verdict = math.score(f"\\boxed{{{answer}}}", target)
+        assert verdict.timed_out and not verdict.flexible and not verdict.no_answer
+    assert impatient.compare(r"\frac12", "0.5").equal
 
 
-def test_a_killed_worker_is_replaced():
-    verifier = Verifier()
-    try:
-        assert verifier.compare("1", "2/2").equal
-        verifier._worker.kill()
-        verifier._worker.wait()
-        assert verifier.compare("1", "2/2") == Comparison(equal=False, timed_out=True)
-        assert verifier.compare("1", "2/2").equal
-    finally:
-        verifier.close()
+def test_a_killed_worker_is_replaced(impatient):
+    assert impatient.compare("1", "2/2").equal
+    impatient._worker.kill()
+    impatient._worker.wait()
+    assert impatient.compare("1", "2/2") == Comparison(equal=False, timed_out=True)
+    assert impatient.compare("1", "2/2").equal
 
 
-def test_threads_share_a_worker():
-    verifier = Verifier()
+def test_threads_share_a_worker(impatient):
+    impatient.close()  # it is theirs to start
     outcomes = []
     threads = [
         threading.Thread(
-            target=lambda n=n: outcomes.append((n, verifier.compare(str(n), f"{2 * n}/2").equal))
+            target=lambda n=n: outcomes.append((n, impatient.compare(str(n), f"{2 * n}/2").equal))
         )
         for n in range(8)
     ]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        verifier.close()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert sorted(outcomes) == [(n, True) for n in range(8)]
 
 

@@ -17,7 +17,9 @@ def test_wilson(successes, n, low, high):
 
 
 def test_wilson_bounds_solve_its_equation():
-    for bound in wilson_interval(0.3, 50):
+    low, high = wilson_interval(0.3, 50)
+    assert low < 0.3 < high
+    for bound in (low, high):
         z = statistics.NormalDist().inv_cdf(0.975)
         assert abs(0.3 - bound) == pytest.approx(z * math.sqrt(bound * (1 - bound) / 50))
 

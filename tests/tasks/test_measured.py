@@ -328,6 +328,7 @@ class TestTasksOfLmEval:
         (tmp_path / "both.yaml").write_text("group: both\ntask: [shades_one, shades_two]\n")
         spec = TaskSpec(str(tmp_path / "both.yaml"), num_fewshot=1)
         source = spec.open()
+        assert len(source.members) == 2
         for member in source.members:
             asked, results, samples = run(spec, prompted=True, member=member)
             assert (asked.name, len(samples)) == (member.task_name, 2)

@@ -27,7 +27,9 @@ def shown(prompts, lm):
     """`shown(task, ...)`: per prompt what stands before the question."""
 
     def run(task, **more):
-        return [prompt.rsplit("<|im_start|>user", 1)[0] for prompt in prompts(lm, task, limit=3, **more)]
+        found = prompts(lm, task, limit=3, **more)
+        assert len(found) == 3
+        return [prompt.rsplit("<|im_start|>user", 1)[0] for prompt in found]
 
     return run
 

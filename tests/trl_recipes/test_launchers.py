@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -45,12 +48,24 @@ def launch(*words, processes=1, expect=0):
         [*launcher, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
         cwd=ROOT,
         env=ENVIRONMENT,
     )
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def launch_here(monkeypatch, *words):
+    """The same without a process's time to load the libraries; the exit code."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", list(map(str, words)))
+    try:
+        runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+    except SystemExit as end:
+        return end.code or 0
+    return 0
 
 
 def history(checkpoint):
@@ -110,7 +125,7 @@ def test_two_processes_train_as_one_does(distilled, base, overlay, tmp_path):
         assert values(two, name) == pytest.approx(values(one, name), rel=1e-4), name
 
 
-def test_a_killed_run_ends_as_an_uninterrupted_one(distilled, base, overlay, tmp_path):
+def test_a_killed_run_ends_as_an_uninterrupted_one(distilled, base, overlay, tmp_path, monkeypatch):
     words = [
         "trl_recipes/distill.py", "--base_config", base, "--config", overlay, "--output_dir", tmp_path,
         "--resume_from_checkpoint",
@@ -127,7 +142,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(distilled, base, overlay, tmp
     shutil.rmtree(tmp_path / "checkpoint-4", ignore_errors=True)
     shutil.copytree(tmp_path / "checkpoint-2", tmp_path / "checkpoint-3")
     (tmp_path / "checkpoint-3" / "trainer_state.json").write_text('{"global_step": 3')
-    launch(*words)
+    assert launch_here(monkeypatch, *words) == 0
     whole, resumed = distilled[0] / "checkpoint-4", tmp_path / "checkpoint-4"
     name = "adapter_model.safetensors"
     assert (resumed / name).read_bytes() == (whole / name).read_bytes()
@@ -139,8 +154,8 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(distilled, base, overlay, tmp
     assert ours == theirs
 
 
-def test_sft_trains_on_the_same_rows_and_is_measured_alike(distilled, base, tmp_path):
-    launch("trl_recipes/sft.py", "--config", base, "--output_dir", tmp_path)
+def test_sft_trains_on_the_same_rows_and_is_measured_alike(distilled, base, tmp_path, monkeypatch):
+    assert launch_here(monkeypatch, "trl_recipes/sft.py", "--config", base, "--output_dir", tmp_path) == 0
     sft, online = tmp_path / "checkpoint-4", distilled[0] / "checkpoint-4"
     assert len(values(sft, "loss")) == 4
     ours, theirs = (json.loads((p / "provenance.json").read_text()) for p in (tmp_path, distilled[0]))
@@ -152,10 +167,11 @@ def test_sft_trains_on_the_same_rows_and_is_measured_alike(distilled, base, tmp_
 
 @pytest.mark.parametrize("control", ["zero", "shuffled"])
 def test_controls_are_one_option_and_measured_against_the_real_teacher(
-    distilled, base, overlay, tmp_path, control
+    distilled, base, overlay, tmp_path, control, monkeypatch
 ):
     files = ["--base_config", base, "--config", overlay, "--output_dir", tmp_path]
-    launch("trl_recipes/distill.py", *files, "--demonstrations", control)
+    words = ["trl_recipes/distill.py", *files, "--demonstrations", control]
+    assert launch_here(monkeypatch, *words) == 0
     steps, real = (
         json.loads((folder / "divergence.json").read_text())["steps"] for folder in (tmp_path, distilled[0])
     )
