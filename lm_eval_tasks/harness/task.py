@@ -276,7 +276,8 @@ class IclTask(ConfigurableTask):
         """Have the model answer the earlier turns of the conversations that it is asked.
 
         Raises:
-            UserError: it reads plain text, of which the harness tells a task nothing.
+            UserError: it reads plain text, of which the harness tells a task nothing; or several processes
+                would look for a batch size together, though they ask in different rounds.
         """
         self._episodes = dict(self._rows)
         docs = self.doc_iterator(rank=rank, limit=limit, world_size=world_size, samples=samples)
@@ -289,6 +290,11 @@ class IclTask(ConfigurableTask):
                 f"{self.config.task}: the model writes the earlier answers of {len(conversations)} "
                 "conversations itself, which takes a chat template; give --apply_chat_template."
             )
+        if world_size > 1 and getattr(self._chat.model, "batch_size", None) == "auto":
+            raise UserError(
+                f"{self.config.task}: several processes that write earlier answers cannot find a batch size "
+                "together; give --batch_size a number."
+            )
         model, shots = self._chat.model, self.config.num_fewshot or 0
 
         def ask(begun: Mapping[str, history.Turns]) -> list[str]:
@@ -300,7 +306,7 @@ class IclTask(ConfigurableTask):
 
         filled = history.fill(conversations, ask)
         self._episodes |= {id: replace(self._rows[id], prompt=turns) for id, turns in filled.items()}
-        self.config.metadata["own_history"] = len(filled)
+        self.config.metadata["earlier_answers_written"] = len(filled)
 
     def _without_thinking(self, prompt: str, response: str) -> str:
         return self._circumstances(self._is_truncated(prompt, response)).split(response).answer

@@ -9,7 +9,12 @@ import pytest
 from lm_eval_tasks.benchmarks.ifeval.scorer import check
 from lm_eval_tasks.benchmarks.multi_if import BENCHMARK
 from lm_eval_tasks.benchmarks.multi_if.constraints import judged_as, reported_as
-from lm_eval_tasks.benchmarks.multi_if.metrics import LEVELS, mean_of_four, mean_of_four_stderr
+from lm_eval_tasks.benchmarks.multi_if.metrics import (
+    LEVELS,
+    four_over_answers,
+    mean_of_four,
+    mean_of_four_stderr,
+)
 from lm_eval_tasks.scoring import constraints
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL
 
@@ -79,6 +84,10 @@ def test_overall_is_the_mean_of_the_four():
     ]
     assert mean_of_four(items) == statistics.fmean([1 / 2, 2 / 4, 1, 1])
     assert mean_of_four([None]) == mean_of_four_stderr([None]) == "N/A"
+    assert four_over_answers([None, None]) is None
+    both = four_over_answers(items)
+    assert both == [[True, False], [True, True, False, False], [True, True], [True] * 4]
+    assert mean_of_four([both]) == mean_of_four(items)
     # Of one instruction a prompt, and with strict and loose alike, it is the prompts' own standard error.
     alike = [[kept, [kept], kept, [kept]] for kept in (True, True, False, True)]
     assert mean_of_four_stderr([*alike, None]) == pytest.approx(statistics.stdev([1, 1, 0, 1]) / 2)

@@ -4,7 +4,9 @@ import json
 import re
 
 import pytest
+from lm_eval.tasks import TaskManager
 
+from lm_eval_tasks import TASK_DIR
 from lm_eval_tasks.benchmarks import BENCHMARKS
 from lm_eval_tasks.episodes import Episode
 from lm_eval_tasks.errors import UserError
@@ -45,7 +47,7 @@ def test_recorded_answers_stand_in_earlier_turns(evaluate, lm):
         assert [role for role, _ in shown] == ["user", "assistant"] * (sample["doc"]["turn"] - 1) + ["user"]
     row = open_source("multi_if", data="sample").raw_rows("evaluation")[0]
     assert TURN.findall(samples[2]["arguments"][0][0])[3][1] == row["turn_2_response"]
-    assert "own_history" not in found["configs"][TASK]["metadata"]
+    assert "earlier_answers_written" not in found["configs"][TASK]["metadata"]
     results = found["results"][TASK]
     assert results["turn_3_prompt_level_strict_acc_stderr,none"] == 0.0
     assert results["prompt_level_strict_acc_stderr,none"] == "N/A"
@@ -57,7 +59,7 @@ def test_the_models_own_answers_stand_there(evaluate, lm, unrecorded, data):
     metadata = {"data": unrecorded} if data == "unrecorded" else {"own_history": True}
     found = evaluate(lm, TASK, limit=5, metadata=metadata, max_gen_toks=6)
     samples = {sample["doc"]["id"]: sample for sample in found["samples"][TASK]}
-    assert len(samples) == 5 and found["configs"][TASK]["metadata"]["own_history"] == 3
+    assert len(samples) == 5 and found["configs"][TASK]["metadata"]["earlier_answers_written"] == 3
     for id, sample in samples.items():
         key, turn = id.rsplit("/", 1)
         answers = [text for role, text in TURN.findall(sample["arguments"][0][0]) if role == "assistant"]
@@ -80,6 +82,18 @@ def test_demonstrations_stand_before_the_dialogue(evaluate, lm, unrecorded):
 def test_plain_text_has_no_own_history(evaluate, lm, unrecorded):
     with pytest.raises(UserError, match=r"earlier answers of 1 conversations.*--apply_chat_template"):
         evaluate(lm, TASK, limit=2, metadata={"data": unrecorded}, chat=False)
+
+
+def test_processes_that_look_for_a_batch_size_together_would_wait_for_ever(make_lm, unrecorded):
+    metadata = {"data": unrecorded}
+    manager = TaskManager(include_path=str(TASK_DIR), include_defaults=False, metadata=metadata)
+    task = manager.load([TASK])["tasks"][TASK]
+    lm = make_lm("chatml")
+    lm.batch_size_per_gpu = "auto"
+    with pytest.raises(UserError, match="give --batch_size a number"):
+        task.build_all_requests(
+            apply_chat_template=True, chat_template=lm.apply_chat_template, rank=1, world_size=2
+        )
 
 
 def test_recorded_answers_in_plain_text(prompts, lm):

@@ -35,7 +35,7 @@ def mean_of_four_stderr(items: Sequence[Any]) -> float | str:
     """The standard error of `mean_of_four`, linearised: the four shares of a dialogue are summed."""
     shares: list[float] = []
     for values in _by_level(items):
-        verdicts = [value if isinstance(value, list) else [value] for value in values]
+        verdicts = [_listed(value) for value in values]
         total = sum(map(len, verdicts))
         if not total:
             return "N/A"
@@ -45,12 +45,22 @@ def mean_of_four_stderr(items: Sequence[Any]) -> float | str:
     return pooled_stderr(shares)
 
 
+def four_over_answers(values: Sequence[Any]) -> list[list[bool]] | None:
+    """Several answers to a turn as one: all their verdicts, level by level."""
+    levels = [[_listed(value) for value in level] for level in _by_level(values)]
+    return [[one for verdicts in level for one in verdicts] for level in levels] if levels[0] else None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def _by_level(items: Sequence[Any]) -> list[list[Any]]:
     own = [item for item in items if item is not None]
     return [[item[place] for item in own] for place in range(len(LEVELS))]
 
 
-_OVERALL = Metric(aggregation=mean_of_four, stderr=mean_of_four_stderr)
+_OVERALL = Metric(aggregation=mean_of_four, stderr=mean_of_four_stderr, over_answers=four_over_answers)
 _TURN_METRICS: Mapping[str, Metric] = {
     f"turn_{turn}_{name}": metric
     for turn in TURNS
