@@ -69,6 +69,11 @@ def turns_of(prompt: Prompt) -> tuple[Message, ...]:
     return ({"role": "user", "content": prompt},) if isinstance(prompt, str) else prompt
 
 
+def is_open(turn: Message) -> bool:
+    """Whether it is a turn of the assistant that nobody has written yet: the evaluated model is to."""
+    return turn["role"] == "assistant" and turn.get("content") is None and not turn.get("tool_calls")
+
+
 def prompt_text(prompt: Prompt) -> str:
     """What the turns of a prompt say, one after the other."""
     return "\n\n".join(str(turn.get("content") or "") for turn in turns_of(prompt))

@@ -27,6 +27,8 @@ VERDICTS = {
     "prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc",
 }  # fmt: skip
 STATED = ("end_phrase", "keyword", "relation", "let_relation", "first_word", "section_spliter")
+TURN_FIELDS = ("prompt", "instruction_id_list", "kwargs", "response")
+DIALOGUE_FIELDS = {"key", "language"} | {f"turn_{n}_{name}" for n in (1, 2, 3) for name in TURN_FIELDS}
 SPLITS = {
     "gsm8k_train": (320, {"question", "answer"}),
     "gsm8k_test": (64, {"question", "answer"}),
@@ -37,11 +39,12 @@ SPLITS = {
     "ifeval_train": (320, IFEVAL_FIELDS | VERDICTS | {"response"}),
     "ifeval_test": (64, IFEVAL_FIELDS),
     "ifbench_test": (64, IFEVAL_FIELDS),
+    "multi_if_test": (24, DIALOGUE_FIELDS),
 }
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    benchmark, split = name.split("_")
+    benchmark, split = name.rsplit("_", 1)
     return [
         json.loads(line) for line in sample_file(benchmark, f"{split}.jsonl").read_text("utf-8").splitlines()
     ]
@@ -96,7 +99,7 @@ def test_generator_gives_the_same_bytes(tmp_path: Path) -> None:
     )
     written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
     kept = [*TASK_DIR.glob("*/sample/*.jsonl"), *ORDERS_DIR.glob("*.jsonl")]
-    assert len(written) == 13
+    assert len(written) == 14
     assert written == {path.relative_to(ROOT): path.read_bytes() for path in kept}
 
 

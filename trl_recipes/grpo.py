@@ -30,11 +30,11 @@ from distill.training.config_files import parse_run
 from distill.training.launch import SETTINGS_FILE, named_tokenizer, refuse_remote_code, run_or_exit
 from distill.training.rewarded import (
     Asked,
-    TaskArguments,
     build_task_reward,
     check_lengths,
     load_rewarded,
 )
+from distill.training.task_arguments import TaskArguments
 from lm_eval_tasks.benchmarks.rlvr.data import RlvrData, RlvrRow, load_rlvr
 from lm_eval_tasks.benchmarks.rlvr.prompts import build_prompt
 from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION, check_revision

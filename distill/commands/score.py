@@ -168,13 +168,15 @@ def _complaint(args: argparse.Namespace, malformed: list[str], rows: int) -> str
 
 
 def _print_summary(result: dict[str, Any], warning: str | None) -> None:
+    width = max(26, 1 + max(map(len, result["metrics"])))
     for name, metric in result["metrics"].items():
         if metric["value"] is None:
             continue
         low, high = metric["wilson_95"]
-        print(f"{name:26}{metric['value']:8.2%}  ({metric['count']}; 95% {low:.2%} to {high:.2%})")
-    if (mean := result.get("strict_acc_mean")) is not None:
-        print(f"{'strict_acc_mean':26}{mean:8.2%}")
+        print(f"{name:{width}}{metric['value']:8.2%}  ({metric['count']}; 95% {low:.2%} to {high:.2%})")
+    for name, value in result.items():  # means of several accuracies
+        if isinstance(value, float):
+            print(f"{name:{width}}{value:8.2%}")
     if result["malformed"]["count"]:
         print(f"malformed rows, counted as failures: {result['malformed']['count']}", file=sys.stderr)
     if unknown := result.get("unknown_constraints"):

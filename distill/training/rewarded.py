@@ -5,102 +5,25 @@ context is named. So prompts are handed to TRL as rendered text.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from distill.encoding.encode import encode_prompt, render_prompt
+from distill.training.judgeable import check_judged, rows_to_train
+from distill.training.task_arguments import TaskArguments
 from lm_eval_tasks.episodes import Episode, Source, fingerprint
 from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.harness.measured import judgement
-from lm_eval_tasks.prompting.context import GOLD, Context
-from lm_eval_tasks.prompting.demonstrations import MODES, without_overlap, without_repeats
+from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.prompting.plain_text import ANSWER
 from lm_eval_tasks.scoring.response import Circumstances
 from lm_eval_tasks.scoring.thinking import opened_by
 from lm_eval_tasks.scoring.thinking_tags import tags_of
-from lm_eval_tasks.sources import TaskSpec
 from lm_eval_tasks.sources.other_inputs import OtherInputs
 from lm_eval_tasks.sources.rows_source import JsonLinesSource
 from lm_eval_tasks.sources.unjudged import refuse, unjudged
-
-_TRIED = "?"
-"""A reply that a scorer has to be able to judge, whatever it says of it."""
-
-
-@dataclass
-class TaskArguments:
-    """Which rows are asked, and what is read before them."""
-
-    task: str | None = field(
-        default=None,
-        metadata={"help": "A benchmark, a task of lm-eval, a YAML or a JSONL file; default: RLVR-IFeval."},
-    )
-    inputs: str | None = field(
-        default=None, metadata={"help": "Of rows of one's own: JSON lines to train on; task is then judged."}
-    )
-    evaluation: str | None = field(
-        default=None, metadata={"help": "Of rows of one's own: those that are judged, and never trained on."}
-    )
-    metric: str | None = field(
-        default=None,
-        metadata={"help": "Of rows of one's own: a name or module:function; default: exact_match."},
-    )
-    train_split: str | None = field(
-        default=None, metadata={"help": "Split of an lm-eval task to train on; default: its training split."}
-    )
-    num_fewshot: int | None = field(
-        default=None,
-        metadata={"help": "Demonstrations that the policy reads; default: none, or all of the file's."},
-    )
-    pool: str | None = field(
-        default=None, metadata={"help": "Where a benchmark's demonstrations come from; default: data."}
-    )
-    demonstrations: str | None = field(
-        default=None, metadata={"help": f"How they are chosen ({', '.join(MODES)}), or a JSONL file of them."}
-    )
-    demonstration_seed: int | None = field(default=None, metadata={"help": "Seed of their choice."})
-    system_instruction: str | None = field(
-        default=None, metadata={"help": "Text, or a file of it, that the policy reads as the system's turn."}
-    )
-    document: list[str] | None = field(
-        default=None, metadata={"help": "Files whose text the policy reads in the system's turn."}
-    )
-    privileged: str | None = field(
-        default=None, metadata={"help": "Column whose text the policy reads beside the question."}
-    )
-    privileged_template: str | None = field(
-        default=None, metadata={"help": "The turn then, with {question} and {privileged}."}
-    )
-    strict: bool = field(
-        default=False,
-        metadata={
-            "help": "End where a row names a constraint that nothing defines; else it is left out of "
-            "training, and counted."
-        },
-    )
-
-    def __post_init__(self) -> None:
-        """Check values that no later step could explain as well."""
-        shots = self.num_fewshot
-        check(shots is None or shots >= 0, "num_fewshot", shots, "give 0 or more")
-        check(
-            self.privileged != GOLD,
-            "privileged",
-            self.privileged,
-            "the policy would read the answer that it is rewarded for; name another column",
-        )
-
-    def given(self) -> list[str]:
-        """The names of the fields that say something, `task` and `strict` aside."""
-        names = (one.name for one in fields(self) if one.name not in ("task", "strict"))
-        return [name for name in names if getattr(self, name) is not None]
-
-    def spec(self, data: str | None) -> TaskSpec:
-        """The task and what is read before it: nothing, unless something is named."""
-        shots = 0 if self.num_fewshot is None and self.demonstrations is None else self.num_fewshot
-        return TaskSpec.of(self, data=data, num_fewshot=shots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +92,13 @@ def load_rewarded(
             f"the file as the task, and what judges it: --task {args.inputs} --metric NAME."
         )
     context = spec.context(source)
-    rows, counts = _learned(source, context, strict=args.strict)
+    rows, counts = rows_to_train(source, context, strict=args.strict)
     evaluated = _head(source.evaluation(), num_eval)
     if args.strict:
         refuse(source.name, unjudged(source, evaluated), len(evaluated), option="strict")
     rows = _head(rows, num_train)
     for member in source.members:
-        _check_judged(source, [row for row in (*rows, *evaluated) if row.source == member.name])
+        check_judged(source, [row for row in (*rows, *evaluated) if row.source == member.name])
     render = _Renderer(source, context, tokenizer, enable_thinking=enable_thinking)
     train = [render(row) for row in rows]
     record = {
@@ -285,71 +208,6 @@ class _Renderer:
             return self._source.show(row)
         shown = self._picker.pick(row) if self._context.num_fewshot else ()
         return self._context.prompt(self._source, row, shown)
-
-
-def _learned(source: Source, context: Context, *, strict: bool) -> tuple[list[Episode], dict[str, int]]:
-    """The rows to train on, and how many were left out for what reason."""
-    picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
-    rows, shown = without_overlap(source.train(), picker.fixed)
-    rows, repeats = without_repeats(rows)
-    ids = [id for member in source.members for id in unjudged(member, _of(member, rows))]
-    if strict:
-        refuse(source.name, ids, len(rows), option="strict")
-    lost = frozenset(ids)
-    rows = [row for row in rows if row.id not in lost]
-    counts = {
-        "evaluated": source.left_out["evaluated"],
-        "demonstrations": shown,
-        "repeated": repeats,
-        "cannot be judged": len(ids),
-    }
-    if not rows:
-        raise UserError(
-            f"{source.name}: no row is left to train on ("
-            + ", ".join(f"{reason}: {count}" for reason, count in counts.items())
-            + "); give more, or lower num_fewshot."
-        )
-    return rows, counts
-
-
-def _of(member: Source, rows: Sequence[Episode]) -> list[Episode]:
-    return [row for row in rows if row.source == member.name]
-
-
-def _check_judged(source: Source, rows: Sequence[Episode]) -> None:
-    """See that every row has what its metric needs, and that the scorer judges the first one.
-
-    Raises:
-        UserError: a row, counted with those like it, is unlabelled; or the scorer fails or judges no text.
-    """
-    if not rows:
-        return
-    first = rows[0]
-    member = next((one for one in source.members if one.name == first.source), source)
-    if isinstance(member, JsonLinesSource) and member.metric is not None:
-        unlabelled = [(row, why) for row in rows if (why := _lacking(member, row))]
-        if unlabelled:
-            row, why = unlabelled[0]
-            raise UserError(
-                f"{member.name}: {len(unlabelled)} of {len(rows)} rows cannot be judged by the metric "
-                f"{member.metric.spec!r}, the first being {row.id!r}: {why} Label them, remove them, or name "
-                "a metric that needs no label."
-            )
-    reply = first.completion if first.completion is not None else _TRIED
-    if error := judgement(source, first, reply).error:
-        raise UserError(
-            f"{source.name}: judging row {first.id!r}, its own answer as the reply: {error}. Mend the scorer."
-        )
-
-
-def _lacking(member: JsonLinesSource, row: Episode) -> str | None:
-    """Why no reply to a row can be judged."""
-    assert member.metric is not None
-    try:
-        member.metric.check(row.reference)
-    except UserError as error:
-        return str(error)
-    return None
 
 
 def _metric_of(source: Source) -> str | None:

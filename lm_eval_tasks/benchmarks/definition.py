@@ -55,6 +55,10 @@ def _always(row: Row) -> bool:
     return True
 
 
+def _itself(row: Row) -> Sequence[Row]:
+    return (row,)
+
+
 def _no_parts(doc: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, bool]]:
     return []
 
@@ -76,6 +80,8 @@ class Benchmark:
         evaluation: The split that is evaluated.
         train: The split that trains and lends demonstrations.
         num_fewshot: Demonstrations that its few-shot task shows by default.
+        turns: `turns(row)`: the rows that a row of the data stands for, one for each turn of a dialogue; they
+            are what `usable` and `parse` get. It raises nothing.
         parse: `parse(row, id, where)`, an episode; raises `UserError` naming the place and the field.
         score: `score(doc, response, circumstances)`: one answer's value of every metric.
         metrics: Every metric, by its name in the harness's results.
@@ -107,6 +113,7 @@ class Benchmark:
     scores: tuple[Score, ...]
     make_judge: Callable[[Path | None], Judge]
     unrelated: str
+    turns: Callable[[Row], Sequence[Row]] = _itself
     parts: Callable[[Mapping[str, Any], Metrics], list[tuple[str, bool]]] = _no_parts
     usable: Callable[[Row], bool] = _always
     document: Callable[[Episode], dict[str, Any]] = document

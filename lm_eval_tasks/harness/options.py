@@ -34,6 +34,8 @@ class TaskOptions:
         think_tags: What stands around the model's reasoning; default: what its tokenizer tells.
         strict: Whether a row that cannot be judged, such as one with an unknown constraint, ends the run
             before it starts; else every answer to it counts as wrong.
+        own_history: Whether the model's own answers stand in earlier turns of a conversation; default: only
+            where none is recorded.
         view: `student`: the rows' prompts; `teacher`: their `teacher_prompt`, or privileged text beside them.
 
     Raises:
@@ -47,6 +49,7 @@ class TaskOptions:
     enable_thinking: bool = False
     view: str = "student"
     strict: bool = False
+    own_history: bool = False
     think_tags: Tags | None = None
 
     def __post_init__(self) -> None:
@@ -61,10 +64,16 @@ class TaskOptions:
             ("demonstration_seed", int),
             ("enable_thinking", bool),
             ("strict", bool),
+            ("own_history", bool),
         ):
             value = getattr(self, name)
             if value is not None and type(value) is not kind:
                 raise UserError(f"metadata: {name} is {value!r}; it must be of type {kind.__name__}.")
+
+        if self.own_history and self.view == "teacher":
+            raise UserError(
+                "metadata: own_history goes with the view 'student' alone; leave out one of them."
+            )
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any] | None) -> "TaskOptions":

@@ -18,6 +18,7 @@ from lm_eval.models.utils import normalize_gen_kwargs
 
 from lm_eval_tasks.episodes import QUESTION, Episode, Message, fingerprint
 from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.harness import history
 from lm_eval_tasks.harness.metrics import aggregations
 from lm_eval_tasks.harness.mistakes import told_plainly
 from lm_eval_tasks.harness.options import TaskOptions
@@ -74,8 +75,9 @@ class IclTask(ConfigurableTask):
         self._mode = cast(Mode, self.options.demonstrations or self.source.demonstration_mode)
         episodes = self.source.evaluation()
         self._check_view(episodes)
-        self._episodes = {episode.id: episode for episode in episodes}
-        if len(self._episodes) != len(episodes):
+        self._rows = {episode.id: episode for episode in episodes}
+        self._episodes = dict(self._rows)
+        if len(self._rows) != len(episodes):
             raise UserError(
                 f"{self.source.name}: evaluated rows share an id (such as 'key'); give each its own."
             )
@@ -138,6 +140,7 @@ class IclTask(ConfigurableTask):
         self._thinking = RunThinking(
             self._chat, tags=self.options.think_tags, end_token=end_token, enable_thinking=self._thinks
         )
+        self._write_history(**kwargs)
         super().build_all_requests(
             apply_chat_template=apply_chat_template, chat_template=chat_template, **kwargs
         )
@@ -164,16 +167,13 @@ class IclTask(ConfigurableTask):
                 "--fewshot_as_multiturn false."
             )
         episode = self._episodes[doc["id"]]
-        prompt = self._prompt(episode, num_fewshot, system_instruction)
         if self._chat:
-            text = self._chat.render(prompt, tools=episode.tools)
-            if self._thinking:
-                self._thinking.saw(text)
-            return text
+            return self._render(episode, num_fewshot, system_instruction)
         if episode.tools:
             raise UserError(
                 f"{self.config.task}: rows with tools need a chat template (--apply_chat_template)."
             )
+        prompt = self._prompt(episode, num_fewshot, system_instruction)
         return to_plain_text(prompt, label=episode.label)
 
     def doc_to_choice(self, doc: Any, doc_to_choice: Any = None) -> Any:
@@ -233,7 +233,8 @@ class IclTask(ConfigurableTask):
         return {**self.source.metrics, **several}
 
     def _score(self, doc: dict[str, Any], response: str | None) -> Metrics:
-        found = self.source.score(doc, response, self._circumstances(self._is_truncated(doc, response)))
+        truncated = self._is_truncated(self._asked.get(doc["id"], ""), response)
+        found = self.source.score(doc, response, self._circumstances(truncated))
         for name, verdict in self.source.parts(doc, found):
             self._parts.setdefault(name, []).append(verdict)
         return found
@@ -253,6 +254,62 @@ class IclTask(ConfigurableTask):
         if self._thinking is None:  # answers of another run
             return Circumstances(truncated=truncated, begun=begun)
         return self._thinking.circumstances(truncated, begun=begun)
+
+    def _render(self, episode: Episode, num_fewshot: int, system: str | None) -> Any:
+        """The prompt in the model's chat template."""
+        assert self._chat is not None
+        text = self._chat.render(self._prompt(episode, num_fewshot, system), tools=episode.tools)
+        if self._thinking:
+            self._thinking.saw(text)
+        return text
+
+    def _write_history(
+        self,
+        *,
+        system_instruction: str | None = None,
+        limit: int | None = None,
+        samples: list[int] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        **_: Any,
+    ) -> None:
+        """Have the model answer the earlier turns of the conversations that it is asked.
+
+        Raises:
+            UserError: it reads plain text, of which the harness tells a task nothing; or several processes
+                would look for a batch size together, though they ask in different rounds.
+        """
+        self._episodes = dict(self._rows)
+        docs = self.doc_iterator(rank=rank, limit=limit, world_size=world_size, samples=samples)
+        rows = [self._rows[doc["id"]] for _, doc in docs]
+        conversations = history.unanswered(rows, own=self.options.own_history)
+        if not conversations:
+            return
+        if self._chat is None or self._chat.model is None:
+            raise UserError(
+                f"{self.config.task}: the model writes the earlier answers of {len(conversations)} "
+                "conversations itself, which takes a chat template; give --apply_chat_template."
+            )
+        if world_size > 1 and getattr(self._chat.model, "batch_size", None) == "auto":
+            raise UserError(
+                f"{self.config.task}: several processes that write earlier answers cannot find a batch size "
+                "together; give --batch_size a number."
+            )
+        model, shots = self._chat.model, self.config.num_fewshot or 0
+
+        def ask(begun: Mapping[str, history.Turns]) -> list[str]:
+            episodes = [replace(self._rows[id], prompt=turns) for id, turns in begun.items()]
+            prompts = [self._render(episode, shots, system_instruction) for episode in episodes]
+            requests = history.requests(str(self.config.task), prompts, self.config.generation_kwargs)
+            responses = model.generate_until(requests)
+            return [self._without_thinking(*pair) for pair in zip(prompts, responses, strict=True)]
+
+        filled = history.fill(conversations, ask)
+        self._episodes |= {id: replace(self._rows[id], prompt=turns) for id, turns in filled.items()}
+        self.config.metadata["earlier_answers_written"] = len(filled)
+
+    def _without_thinking(self, prompt: str, response: str) -> str:
+        return self._circumstances(self._is_truncated(prompt, response)).split(response).answer
 
     def _keep_repeats(self) -> None:
         """Have the harness hand on all answers to a question, where `repeats` asks for several.
@@ -308,12 +365,12 @@ class IclTask(ConfigurableTask):
         """Options are compared by the answer's first tokens in multiple choice: nothing is thought there."""
         return self.options.enable_thinking and self.OUTPUT_TYPE == "generate_until"
 
-    def _is_truncated(self, doc: dict[str, Any], response: str | None) -> bool | None:
+    def _is_truncated(self, prompt: str, response: str | None) -> bool | None:
         if response is None:
             return None
         # Of several answers to a prompt the engine knows the last.
         if self.engine_cut and self._repeats == 1:
-            cut = self.engine_cut(self._asked.get(doc["id"], ""))
+            cut = self.engine_cut(prompt)
             if cut is not None:
                 return cut
         if self._count_tokens is None:

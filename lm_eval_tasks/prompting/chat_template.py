@@ -75,6 +75,7 @@ class ModelChat:
     """Renders for the model that the harness evaluates.
 
     Attributes:
+        model: The harness's model; None where the method is bound to none.
         tokenizer: The model's tokenizer; None where a server holds it.
         think_end_token: Where the harness cuts the model's reasoning off; None: it does not.
         context: Tokens that the model reads, answer included; None where that is unknown.
@@ -82,7 +83,7 @@ class ModelChat:
 
     def __init__(self, apply_chat_template: Callable[..., Any], *, enable_thinking: bool) -> None:
         """`apply_chat_template` is the bound method that the harness hands to a task."""
-        model = getattr(apply_chat_template, "__self__", None)
+        self.model = model = getattr(apply_chat_template, "__self__", None)
         tokenizer = getattr(model, "tokenizer", None)
         self.tokenizer = tokenizer if hasattr(tokenizer, "apply_chat_template") else None
         self.think_end_token = getattr(model, "think_end_token", None)

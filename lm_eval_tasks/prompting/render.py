@@ -6,7 +6,7 @@ Demonstrations are user/assistant turns; nothing is shown to the model that is n
 
 from collections.abc import Sequence
 
-from lm_eval_tasks.episodes import Episode, Message, Prompt, turns_of
+from lm_eval_tasks.episodes import Episode, Message, is_open, turns_of
 from lm_eval_tasks.errors import UserError
 
 
@@ -35,14 +35,20 @@ def build_messages(
         system: A system turn, if any.
 
     Raises:
-        UserError: a demonstration has no gold answer.
+        UserError: a demonstration has no gold answer, or an earlier turn no answer.
     """
     messages: list[Message] = [{"role": "system", "content": system}] if system else []
     for shown in demonstrations:
-        messages += _turns(shown.prompt)
+        messages += _turns(shown)
         messages.append({"role": "assistant", "content": assistant_completion(shown)})
-    return messages + _turns(episode.prompt)
+    return messages + _turns(episode)
 
 
-def _turns(prompt: Prompt) -> list[Message]:
-    return [dict(turn) for turn in turns_of(prompt)]
+def _turns(episode: Episode) -> list[Message]:
+    turns = turns_of(episode.prompt)
+    if any(map(is_open, turns)):
+        raise UserError(
+            f"{episode.source} {episode.id}: no answer to an earlier turn is recorded; only an evaluation "
+            "can ask this, in which the model writes it."
+        )
+    return [dict(turn) for turn in turns]

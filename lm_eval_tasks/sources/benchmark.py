@@ -160,7 +160,9 @@ class BenchmarkSource(PooledTask):
         """The rows of a split; those that cannot be used are recorded, counted and left out."""
         bad: list[BadRow] = []
         episodes = []
-        for index, (where, row) in enumerate(read_rows(self.benchmark.name, self._split(role), data, bad)):
+        rows = read_rows(self.benchmark.name, self._split(role), data, bad)
+        turns = ((where, turn) for where, row in rows for turn in self.benchmark.turns(row))
+        for index, (where, row) in enumerate(turns):
             if role == "train" and not self.benchmark.usable(row):
                 continue
             try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.make_sample import csqa, gsm8k, ifbench, ifeval, mathematics, orders, rlvr
+from scripts.make_sample import csqa, gsm8k, ifbench, ifeval, mathematics, multi_if, orders, rlvr
 
 Row = Mapping[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +27,7 @@ def build() -> dict[str, list[Row]]:
         **dict(zip(math_files, mathematics.build(), strict=True)),
         **dict(zip(ifeval_files, ifeval.build(), strict=True)),
         "ifbench/sample/test.jsonl": ifbench.build(),
+        "multi_if/sample/test.jsonl": multi_if.build(),
         "rlvr/sample/train.jsonl": rlvr.build(),
     }
 

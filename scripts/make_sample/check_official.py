@@ -15,7 +15,7 @@ from typing import Any
 import langdetect
 from punkt import load_model
 
-from scripts.make_sample.__main__ import DEFAULT_OUTPUT
+from lm_eval_tasks.reading import sample_file
 
 
 def install_punkt(folder: Path) -> None:
@@ -48,7 +48,7 @@ def broken(row: Mapping[str, Any]) -> list[str]:
 
 def main() -> int:
     """Prints every broken row; the exit code is 1 if there is one."""
-    rows = [json.loads(line) for line in (DEFAULT_OUTPUT / "ifeval_train.jsonl").open(encoding="utf-8")]
+    rows = [json.loads(line) for line in sample_file("ifeval", "train.jsonl").open(encoding="utf-8")]
     langdetect.DetectorFactory.seed = 0
     with tempfile.TemporaryDirectory() as folder:
         install_punkt(Path(folder))

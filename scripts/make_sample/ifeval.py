@@ -106,7 +106,7 @@ def _composed(topics: Sequence[Topic], count: int, rng: random.Random) -> list[R
     while len(rows) < count:
         turn = len(rows)
         names = [COMPOSED[turn % len(COMPOSED)]]
-        partners = [name for name in COMPOSED if _compatible(names[0], name)]
+        partners = [name for name in COMPOSED if compatible(names[0], name)]
         if rng.random() < SECOND_CONSTRAINT:
             names.append(rng.choice(partners))
         try:
@@ -117,7 +117,8 @@ def _composed(topics: Sequence[Topic], count: int, rng: random.Random) -> list[R
     return list(rows.values())
 
 
-def _compatible(one: str, other: str) -> bool:
+def compatible(one: str, other: str) -> bool:
+    """Whether an answer can keep both constraints."""
     if one == other or any({one, other} <= together for together in _EXCLUSIVE):
         return False
     return all(b in _ONLY_WITH.get(a, {b}) for a, b in ((one, other), (other, one)))

@@ -49,7 +49,7 @@ def test_every_prompt_but_ifevals_states_its_format(benchmark):
     marker = {"gsm8k": "####", "csqa": "Answer:", "math": "\\boxed{}"}.get(benchmark, "")
     for example in open_source(benchmark, data="sample").evaluation():
         prompt = prompt_text(example.prompt)
-        assert marker in prompt and prompt.startswith(example.question)
+        assert marker in prompt and prompt.startswith(example.question.split("\n\n")[0])
     assert benchmark not in ("ifeval", "ifbench") or prompt == example.question
 
 

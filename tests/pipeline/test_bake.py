@@ -147,7 +147,7 @@ def test_a_gain_stands_beside_its_price(baked):
     page = Path(outcome["report"]).read_text()
     for text in (report, card, page):
         assert "Retention, drift and economy" in text and "nats per token" in text
-    assert "What baked step" in page and 'class="shades"' in page and "Where the prompt helps" in report
+    assert '"tokens_shaded":' in page and "Where the prompt helps" in report
     assert "CSQA by log-likelihood" in report
 
 

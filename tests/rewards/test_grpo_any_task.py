@@ -16,7 +16,8 @@ from lm_eval.models.utils import postprocess_generated_text
 from transformers import AutoTokenizer
 
 from distill.encoding.encode import encode_prompt
-from distill.training.rewarded import TaskArguments, build_task_reward, load_rewarded
+from distill.training.rewarded import build_task_reward, load_rewarded
+from distill.training.task_arguments import TaskArguments
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.measured import harness_task
 

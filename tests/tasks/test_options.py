@@ -143,7 +143,7 @@ def test_the_umbrella_group_has_all_tasks():
     assert sorted(manager.load(["icl"])["tasks"]) == sorted(
         [
             f"{name}_icl_{shots}"
-            for name in ("ifeval", "ifbench", "gsm8k", "csqa", "math")
+            for name in ("ifeval", "ifbench", "multi_if", "gsm8k", "csqa", "math")
             for shots in ("0shot", "fewshot")
         ]
         + ["csqa_icl_mc"]
@@ -160,7 +160,7 @@ def test_no_name_is_one_of_lm_evals_own():
         for name in names.findall(path.read_bytes())
     }
     ours = set(TaskManager(include_path=str(TASK_DIR), include_defaults=False).all_tasks)
-    assert len(ours) == 17
+    assert len(ours) == 20
     assert len(theirs) > 1000
     assert not ours & theirs
 

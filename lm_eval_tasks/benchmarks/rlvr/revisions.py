@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lm_eval_tasks.benchmarks.rlvr import functions as main
-from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.errors import check
 
 DEFAULT_REVISION = "main"
 
@@ -57,6 +57,5 @@ def check_revision(revision: str) -> str:
     Raises:
         UserError: it is not.
     """
-    if revision not in REVISIONS:
-        raise UserError(f"revision: {revision!r} cannot be used; choose from {', '.join(REVISIONS)}.")
+    check(revision in REVISIONS, "revision", revision, f"choose from {', '.join(REVISIONS)}")
     return revision

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from lm_eval_tasks.benchmarks.rlvr.revisions import DEFAULT_REVISION, check_revision
 from lm_eval_tasks.benchmarks.rlvr.scorer import judge, parse_ground_truth
-from lm_eval_tasks.errors import UserError
+from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.scoring.thinking_tags import KNOWN_TAGS
 
 MODES = ("all", "fraction")
@@ -39,15 +39,13 @@ class Grade:
     problem: str | None = None
 
 
-def check_mode(mode: str) -> str:
-    """`mode`, if it is one.
+def check_mode(mode: str) -> None:
+    """Check that there is such a mode.
 
     Raises:
-        UserError: it is not.
+        UserError: there is not.
     """
-    if mode not in MODES:
-        raise UserError(f"reward_mode: {mode!r} cannot be used; choose from {', '.join(MODES)}.")
-    return mode
+    check(mode in MODES, "reward_mode", mode, f"choose from {', '.join(MODES)}")
 
 
 @lru_cache(maxsize=65536)
