@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from distill.evaluation.checkpoints import Checkpoint
-from distill.evaluation.results import read_results, view_of
+from distill.evaluation.result import read_file
 from distill.model.fingerprints import device_name
 from lm_eval_tasks.files import write_json
 
@@ -88,11 +88,10 @@ def read_request(gap: Path) -> Request | None:
     if not gap.is_file():
         return None
     lengths: dict[tuple[str, int], list[int]] = {}
-    for entry in read_results(gap)["results"]:
-        if entry["condition"] == "base":
-            lines = (gap.parent / entry["samples"]).read_text(encoding="utf-8").split("\n")
-            found = [int(json.loads(line)["prompt_tokens"]) for line in lines if line]
-            lengths.setdefault((view_of(entry), entry["num_fewshot"]), []).extend(found)
+    for one in read_file(gap):
+        if one.entry["condition"] == "base":
+            found = [int(row["prompt_tokens"]) for row in (one.rows or {}).values()]
+            lengths.setdefault((one.entry["view"], one.entry["num_fewshot"]), []).extend(found)
     means = {key: statistics.fmean(values) for key, values in lengths.items() if values}
     prompted = [mean for (view, _), mean in means.items() if view == "prompted"]
     bare = [mean for (view, _), mean in means.items() if view == "bare"]

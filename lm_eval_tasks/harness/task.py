@@ -368,8 +368,10 @@ class IclTask(ConfigurableTask):
     def _is_truncated(self, prompt: str, response: str | None) -> bool | None:
         if response is None:
             return None
-        # Of several answers to a prompt the engine knows the last.
-        if self.engine_cut and self._repeats == 1:
+        # Of several answers to a prompt the engine knows the last. Where the harness strips reasoning, the
+        # text's own length alone tells whether that ended.
+        stripped = self._thinking is not None and self._thinking.stripped
+        if self.engine_cut and self._repeats == 1 and not stripped:
             cut = self.engine_cut(prompt)
             if cut is not None:
                 return cut

@@ -113,7 +113,6 @@ def test_a_low_precision_heads_gradient_is_summed_in_float32():
         )[0].float()
         for tokens in (512, 4)
     )
-    assert one.dtype == torch.float32
     # Each of the 128 sums rounded to bfloat16, the error would be several times as large.
     assert (one - many).norm() < 0.004 * one.norm()
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import version
 
 import pytest
@@ -63,8 +64,9 @@ def test_every_command_has_its_case_here():
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory, libraries, wheel, harness_wheel):
-    """`install(extra, ...)`: an environment with this package and these extras."""
+    """`install(extra, ...)`: an environment with this package and these extras; made once each."""
 
+    @cache
     def make(*extras):
         environment = Environment(tmp_path_factory.mktemp("environment") / "venv", libraries(*extras))
         # Whatever extra the test asks for has lm-eval in it.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from lm_eval.__main__ import cli_evaluate
 
 from distill.cli import main
 from distill.commands.bake import training_keys
@@ -98,6 +99,10 @@ def lm_eval_score(words, metric, cwd: Path):
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    return written_score(words, metric)
+
+
+def written_score(words, metric):
     folder = Path(words[words.index("--output_path") + 1])
     (results,) = json.loads(next(folder.rglob("results_*.json")).read_text())["results"].values()
     return results[f"{metric},none"]
@@ -287,11 +292,14 @@ def test_a_task_of_lm_eval_with_its_own_shots(baked_yaml, yaml_task):
 
 
 @pytest.mark.slow
-def test_lm_eval_measures_the_baked_score_of_its_own_task(baked_yaml, tmp_path):
+def test_lm_eval_measures_the_baked_score_of_its_own_task(baked_yaml, tmp_path, monkeypatch):
     """The task shows demonstrations by itself, which the baked model shall not read."""
     _, _, outcome = baked_yaml
     words = shlex.split(outcome["lm_eval_command"])
-    assert lm_eval_score(words, "exact_match", tmp_path) == outcome["baked"]["score"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", words)
+    cli_evaluate()
+    assert written_score(words, "exact_match") == outcome["baked"]["score"]
 
 
 @pytest.mark.slow

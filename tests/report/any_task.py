@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lm_eval_tasks.scoring.intervals import wilson_interval
 
-from .conftest import write
+from .conftest import ranks, write
 
 N = 60
 KINDS = {"sft": "sft", "baked": "distilled"}
@@ -78,7 +78,8 @@ def entry_of(task, rows, *, units, condition="base", step=None, view="bare", k=0
 
 
 def verdicts(right):
-    return [number < right for number in range(N)]
+    """So many right ones; two models are each right on some rows that the other is not."""
+    return [rank < right for rank in ranks(right, N)]
 
 
 def scores(level):

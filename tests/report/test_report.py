@@ -146,7 +146,6 @@ def test_training_and_divergence_come_from_the_runs_own_folders(run_dir):
 def test_a_moved_run_reports_the_same(run_dir, tmp_path):
     first = report(run_dir, output=tmp_path / "a")
     moved = run_dir.rename(tmp_path / "moved")
-    assert report(moved, output=tmp_path / "b") == first
     assert report(moved, output=moved / "report") == first
     assert report(moved, output=moved / "report") == first  # its own output is no input
 

@@ -8,6 +8,7 @@ from tokenizers import AddedToken
 
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.options import TaskOptions
+from lm_eval_tasks.harness.task import IclTask
 from lm_eval_tasks.scoring.thinking_tags import CHANNELS, KNOWN_TAGS, dropped_tags, tags_of
 
 OPENING, CLOSING = "<reason>", "</reason>"
@@ -79,6 +80,14 @@ class TestTheSameScore:
         assert (results["strict_acc,none"], results["flexible_acc,none"]) == (0.0, 0.0)
         assert (results["unclosed_think,none"], results["response_empty,none"]) == (1.0, 1.0)
         assert "unclosed_think is 100.0% (1 of 1 answers)" in caplog.text
+
+
+@pytest.mark.parametrize("stripped", [False, True], ids=["ours", "think_end_token"])
+def test_an_answer_that_the_engine_cut_behind_a_thought_is_one(scripted, found, stripped, monkeypatch):
+    monkeypatch.setattr(IclTask, "engine_cut", staticmethod(lambda prompt: True))
+    more = {"think_end_token": CLOSING} if stripped else {}
+    results = found(scripted(True, f"{THOUGHT}{CLOSING}\n#### 5", **more))
+    assert (results["strict_acc,none"], results["unclosed_think,none"]) == (1.0, 0.0)
 
 
 def test_one_thought_without_end_is_told_where_the_harness_strips(scripted, evaluate, caplog):

@@ -16,7 +16,6 @@
 Scores are fractions of 1, intervals `[low, high]` at 95%. `correct` is null where a score is no count.
 """
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.evaluation.divergence import read_divergence
+from distill.evaluation.result import read_file
 from distill.pipeline.bake.costs import read_outcome, told_shortly
 from distill.pipeline.bake.folder import BAKED
 from distill.pipeline.bake.plan import Plan
@@ -62,14 +62,8 @@ class Measured:
 
 def read_measured(results: Path) -> list[Measured]:
     """All entries of a results file with their rows; none where there is no file."""
-    if not results.is_file():
-        return []
-    found = []
-    for entry in json.loads(results.read_text(encoding="utf-8"))["results"]:
-        lines = (results.parent / entry["samples"]).read_text(encoding="utf-8").split("\n")
-        rows = [json.loads(line) for line in lines if line]
-        found.append(Measured(entry, {row["id"]: row for row in rows}))
-    return found
+    found = read_file(results) if results.is_file() else []
+    return [Measured(one.entry, one.rows or {}) for one in found]
 
 
 def score_of(members: Sequence[Measured]) -> Json | None:

@@ -20,8 +20,6 @@ from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_json_lines, write_text
 from lm_eval_tasks.scoring.thinking import split_thinking
 
-_Located = tuple[str, Mapping[str, Any]]
-
 
 @dataclass(slots=True)
 class Acceptance:
