@@ -40,6 +40,14 @@ def test_nothing_is_forgotten_only_where_enough_rows_say_so(bare, student, n, ve
     assert kept([verdicts(bare, n)], [verdicts(student, n)]).verdict == verdict
 
 
+def test_a_loss_on_one_of_several_tasks_is_held_to_their_number():
+    """Six rows of 60, none the other way: p = 0.03, of two tasks 0.06."""
+    bare, student = [verdicts(20, 60), verdicts(20, 60)], [verdicts(14, 60), verdicts(26, 60)]
+    found = kept(bare, student)
+    assert found.tasks[0].p < 0.05 < found.p_holm[0] and found.verdict == Verdict.OPEN
+    assert kept(bare[:1], student[:1]).verdict == Verdict.LOST
+
+
 def test_many_rows_that_scatter_do_not_show_that_nothing_is_forgotten():
     bare = [place % 2 == 0 for place in range(200)]
     student = [place // 2 % 2 == 0 and place < 190 for place in range(200)]

@@ -12,6 +12,7 @@ from distill.report.collect import collect
 from distill.report.comparability import differing
 from distill.report.leaderboard import leaderboard
 from distill.report.markdown import Report, compose
+from lm_eval_tasks.errors import UserError
 
 from .conftest import answer_rows, ifeval_gap, make_entry, write
 from .test_leaderboard import write as write_lm_eval_run
@@ -103,6 +104,25 @@ def test_results_written_as_lm_evals_are_read_as_the_same(tmp_path):
             assert again.entry[name] == result.entry[name]
         table = make_table(json.loads(file.read_text()))  # lm-eval's own reader
         assert ("prompt_level_strict_acc" in table and "0.0721" in table) or "0.0850" in table
+
+
+def test_rows_are_the_same_by_what_they_ask_and_not_by_their_numbers(tmp_path):
+    one, other = ifeval_gap()[:2]
+    for number, row in enumerate(other[1]):
+        row["question"] = f"another {number}"
+    write(tmp_path / "gap.json", "gap", [one, other])
+    first, second = read_file(tmp_path / "gap.json")
+    assert first.rows.keys() == second.rows.keys() and not same_rows(first, second)
+    assert same_rows(first, first)
+
+
+def test_a_log_that_lost_rows_is_an_error(tmp_path):
+    write(tmp_path / "gap.json", "gap", ifeval_gap()[:1])
+    (result,) = read_file(tmp_path / "gap.json")
+    lines = result.log.read_text().splitlines(keepends=True)
+    result.log.write_text("".join(lines[:-1]))
+    with pytest.raises(UserError, match=r"holds 540 rows, and gap\.json counts 541\. Measure again"):
+        _ = result.rows
 
 
 def test_the_command_writes_lm_evals_files(tmp_path):

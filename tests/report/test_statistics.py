@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, norm
 
-from distill.statistics.intervals import bootstrap_interval
+from distill.statistics.intervals import bootstrap_interval, excludes_zero
 from distill.statistics.paired import compare
 from distill.statistics.significance import holm, mcnemar, minimum_detectable_effect
 
@@ -44,6 +44,23 @@ def test_compare_counts_discordant_rows():
     assert (low, high) == pytest.approx((0.12 - 1.96 * stderr, 0.12 + 1.96 * stderr), abs=0.012)
     with pytest.raises(ValueError, match="paired rows"):
         compare([True], [True, False])
+
+
+@pytest.mark.parametrize(
+    ("interval", "excluded"),
+    [(None, False), ((0.0, 0.1), False), ((-0.1, 0.0), False), ((0.01, 0.1), True), ((-0.1, -0.01), True)],
+)
+def test_an_end_at_zero_holds_zero(interval, excluded):
+    assert excludes_zero(interval) is excluded
+
+
+def test_a_difference_takes_the_test_and_the_interval():
+    """Of instructions, many rows may be a little better while a few are so much worse that nothing is won."""
+    first = [[True] * 9 + [False]] * 14 + [[True] * 10] * 2
+    second = [[True] * 10] * 14 + [[False] * 10] * 2
+    found = compare(first, second)
+    assert found.p < 0.05 and found.interval[0] < 0 < found.interval[1]
+    assert not found.shown
 
 
 def test_pairing_matters():
