@@ -123,6 +123,11 @@ def test_truncation_beyond_five_percent_is_warned_about(tiny, tmp_path, capsys):
     assert "WARNING: 3 of 3 responses were cut at 1 tokens" in capsys.readouterr().err
 
 
+def test_room_for_the_answer_counts(tiny, tmp_path, capsys):
+    assert gap(tiny, tmp_path / "gap.json", tokens=4090) == 2
+    assert "and with 4090 for the response it exceeds the 4096" in capsys.readouterr().err
+
+
 def test_an_over_long_prompt_is_named_and_nothing_is_written(tmp_path, capsys):
     from .conftest import save_model
 

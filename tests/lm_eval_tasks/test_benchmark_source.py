@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from lm_eval_tasks.benchmarks.csqa.rows import parse_csqa
 from lm_eval_tasks.benchmarks.gsm8k.rows import parse_gsm8k
 from lm_eval_tasks.benchmarks.ifeval.rows import parse_ifeval
 from lm_eval_tasks.benchmarks.math.rows import parse_math
-from lm_eval_tasks.episodes import fingerprint
+from lm_eval_tasks.episodes import Episode, fingerprint
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.reading import resolve_source
 from lm_eval_tasks.sources import open_source
@@ -41,6 +42,20 @@ def test_the_sample_serves_every_benchmark(benchmark):
     assert len(train) >= 64 and len(evaluation) >= 32
     assert all(example.completion for example in train)
     assert fingerprint(train) != fingerprint(train[1:])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "Two?"}, {"question": "Two?"}, {"completion": "3"}, {"reference": {"target": "3"}},
+        {"teacher_prompt": "Think. One?"}, {"privileged": "a hint"}, {"tools": ({"name": "sum"},)},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_a_fingerprint_is_of_all_that_a_row_says(change):
+    row = Episode("mine", "0", "One?", "One?", "2", {"target": "2"})
+    assert fingerprint([row]) == fingerprint([replace(row, id="1")])
+    assert fingerprint([row]) != fingerprint([replace(row, **change)])
 
 
 def test_gsm8k_loses_its_calculator_annotations():

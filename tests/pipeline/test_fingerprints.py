@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -96,6 +97,7 @@ SAME = {
     "a comment of the task": lambda _: edit(Path("task/mine.yaml"), "task: mine", "task: mine # my own"),
     "how often it logs": lambda _: edit(Path("training.yaml"), "logging_steps: 10", "logging_steps: 5"),
     "a number otherwise spelled": lambda _: edit(Path("training.yaml"), "2.0e-4", "0.0002"),
+    "a number that YAML takes for text": lambda _: edit(Path("training.yaml"), "2.0e-4", "2e-4"),
     "rows evaluated at once": lambda _: change_run(batch_size=8),
     "a moved folder": move,
 }
@@ -150,6 +152,12 @@ def test_other_contents_make_out_of_date_what_is_made_of_them(folder, change, wa
     assert stages == wanted - {"mine"}
 
 
+def test_another_version_of_the_software_makes_everything_out_of_date(folder, monkeypatch):
+    before = prints()
+    monkeypatch.setattr("distill.pipeline.meaning.__version__", "another")
+    assert changed(before, prints()) == before.keys()
+
+
 @pytest.mark.parametrize("together", [False, True])
 def test_a_further_condition_leaves_those_before_it_as_they_were(folder, together):
     change_run(together=together)
@@ -189,6 +197,13 @@ def test_of_a_file_with_further_parts_only_those_are_made(tmp_path, capsys):
     run_stages([lists(tmp_path, "c", "b", "a")], tmp_path)
     assert (tmp_path / "log.txt").read_text() == "a b c " and not (tmp_path / ".replaced").exists()
     assert "up to date" in capsys.readouterr().out
+
+
+def test_a_result_that_is_gone_is_made_again(tmp_path):
+    for _ in range(2):
+        run_stages([trains(tmp_path, a=1, b=1)], tmp_path)
+        shutil.rmtree(tmp_path / "trained" / "a")
+    assert (tmp_path / "log.txt").read_text() == "a b a "
 
 
 @pytest.mark.parametrize("then", [("a",), ("a", "b")])
