@@ -20,21 +20,27 @@ UNKNOWN = "N/A"
 
 def pooled_mean(items: Sequence[Any]) -> float | str:
     """The mean over all verdicts of all prompts; a prompt has one verdict, a list of them, or None."""
-    clusters = _clusters(items)
+    clusters = clusters_of(items)
     total = sum(n for _, n in clusters)
     return sum(right for right, _ in clusters) / total if total else UNKNOWN
 
 
 def pooled_stderr(items: Sequence[Any]) -> float | str:
     """The standard error of `pooled_mean`, clustered by prompt."""
-    stderr = clustered_stderr(_clusters(items))
+    stderr = clustered_stderr(clusters_of(items))
     return UNKNOWN if stderr is None else stderr
 
 
-def _clusters(items: Sequence[Any]) -> list[tuple[float, int]]:
+def clusters_of(items: Sequence[Any]) -> list[tuple[float, int]]:
     """Per prompt that has any: the sum and the number of its verdicts."""
-    known = [item if isinstance(item, list) else [item] for item in items if item is not None]
+    known = [verdicts_of([item]) for item in items if item is not None]
     return [(sum(verdicts), len(verdicts)) for verdicts in known]
+
+
+def verdicts_of(items: Sequence[Any]) -> list[Any]:
+    """All verdicts of all prompts, one after the other."""
+    known = [item for item in items if item is not None]
+    return [verdict for item in known for verdict in (item if isinstance(item, list) else [item])]
 
 
 def share(count: int, total: int) -> dict[str, Any]:

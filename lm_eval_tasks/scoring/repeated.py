@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import comb
 from typing import Any
 
-from lm_eval_tasks.scoring.metrics import MEAN, Metric, Metrics
+from lm_eval_tasks.scoring.metrics import MEAN, Metric, Metrics, verdicts_of
 
 
 def best_of(values: Sequence[float], k: int) -> float:
@@ -51,8 +51,7 @@ def over_answers(answers: Sequence[Metrics], metrics: Mapping[str, Metric]) -> M
 def _joined(values: Sequence[Any], metric: Metric) -> Any:
     if metric.over_answers is not None:
         return metric.over_answers(values)
-    known = [value for value in values if value is not None]
     if metric.aggregation is None:
-        return sum(map(float, known)) / len(known) if known else None
-    pooled = [one for value in known for one in (value if isinstance(value, list) else [value])]
-    return pooled or None
+        known = [float(value) for value in values if value is not None]
+        return sum(known) / len(known) if known else None
+    return verdicts_of(values) or None

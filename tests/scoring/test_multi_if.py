@@ -6,15 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lm_eval_tasks.benchmarks.ifeval.metrics import LEVELS, mean_of_levels, mean_of_levels_stderr
 from lm_eval_tasks.benchmarks.ifeval.scorer import check
 from lm_eval_tasks.benchmarks.multi_if import BENCHMARK
 from lm_eval_tasks.benchmarks.multi_if.constraints import judged_as, reported_as
-from lm_eval_tasks.benchmarks.multi_if.metrics import (
-    LEVELS,
-    four_over_answers,
-    mean_of_four,
-    mean_of_four_stderr,
-)
+from lm_eval_tasks.benchmarks.multi_if.metrics import levels_joined
 from lm_eval_tasks.scoring import constraints
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL
 
@@ -82,12 +78,12 @@ def test_overall_is_the_mean_of_the_four():
         [False, [True, False, False], True, [True, True, True]],
         None,
     ]
-    assert mean_of_four(items) == statistics.fmean([1 / 2, 2 / 4, 1, 1])
-    assert mean_of_four([None]) == mean_of_four_stderr([None]) == "N/A"
-    assert four_over_answers([None, None]) is None
-    both = four_over_answers(items)
+    assert mean_of_levels(items) == statistics.fmean([1 / 2, 2 / 4, 1, 1])
+    assert mean_of_levels([None]) == mean_of_levels_stderr([None]) == "N/A"
+    assert levels_joined([None, None]) is None
+    both = levels_joined(items)
     assert both == [[True, False], [True, True, False, False], [True, True], [True] * 4]
-    assert mean_of_four([both]) == mean_of_four(items)
+    assert mean_of_levels([both]) == mean_of_levels(items)
     # Of one instruction a prompt, and with strict and loose alike, it is the prompts' own standard error.
     alike = [[kept, [kept], kept, [kept]] for kept in (True, True, False, True)]
-    assert mean_of_four_stderr([*alike, None]) == pytest.approx(statistics.stdev([1, 1, 0, 1]) / 2)
+    assert mean_of_levels_stderr([*alike, None]) == pytest.approx(statistics.stdev([1, 1, 0, 1]) / 2)

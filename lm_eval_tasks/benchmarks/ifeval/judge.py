@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lm_eval_tasks.benchmarks.ifeval.metrics import LEVELS
 from lm_eval_tasks.benchmarks.ifeval.prompt_index import IndexedPrompt, PromptIndex
 from lm_eval_tasks.benchmarks.ifeval.rows import parse_ifeval
 from lm_eval_tasks.benchmarks.ifeval.scorer import check
@@ -38,10 +39,14 @@ def make_instruction_judge(
     Raises:
         UserError: unusable data file.
     """
-    folder = os.environ.get(DATA_DIR_VARIABLE)
-    if data is None and folder:
-        data = Path(folder).expanduser() / name / "test.jsonl"
+    data = data_file(data, name)
     return IFEvalJudge(PromptIndex(data, parse, dataset) if data else None, dataset)
+
+
+def data_file(data: Path | None, name: str) -> Path | None:
+    """`data`, else the benchmark's file in the folder that `ICL_DATA_DIR` names, if it is set."""
+    folder = os.environ.get(DATA_DIR_VARIABLE)
+    return Path(folder).expanduser() / name / "test.jsonl" if data is None and folder else data
 
 
 class IFEvalJudge:
@@ -50,12 +55,7 @@ class IFEvalJudge:
     Ids that nothing defines count as not followed; their verdicts say so.
     """
 
-    metrics: tuple[str, ...] = (
-        "prompt_level_strict_acc",
-        "inst_level_strict_acc",
-        "prompt_level_loose_acc",
-        "inst_level_loose_acc",
-    )
+    metrics: tuple[str, ...] = LEVELS
 
     def __init__(self, index: PromptIndex | None, dataset: str) -> None:
         self._index, self._dataset = index, dataset
@@ -96,14 +96,20 @@ class IFEvalJudge:
 
     def summarise(self, metrics: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
         """See `Judge`."""
-        strict = [metrics[name]["value"] for name in self.metrics if "strict" in name]
+        strict = [metrics[name]["value"] for name in LEVELS if "strict" in name]
         mean = None if None in strict else statistics.fmean(strict)
         return {"strict_acc_mean": mean, PARTS: dict(parts)}
 
     def _scores(self, strict: tuple[bool, ...], loose: tuple[bool, ...]) -> dict[str, tuple[float, int]]:
         n = len(strict)
         sums = ((all(strict), 1), (sum(strict), n), (all(loose), 1), (sum(loose), n))
-        return dict(zip(self.metrics, sums, strict=True))
+        return dict(zip(LEVELS, sums, strict=True))
+
+    def _no_data(self) -> UserError:
+        return UserError(
+            f"the row has no 'instruction_id_list' and 'kwargs': name the file of {self._dataset} with "
+            f"--data, or its folder with {DATA_DIR_VARIABLE}."
+        )
 
     def _prompt(self, fields: Mapping[str, Any]) -> IndexedPrompt:
         ids, kwargs = fields.get("instruction_id_list"), fields.get("kwargs")
@@ -111,10 +117,7 @@ class IFEvalJudge:
             key = fields.get("key", fields.get("id"))
             return IndexedPrompt(key, str(fields.get("prompt", "")), ids, kwargs)
         if self._index is None:
-            raise UserError(
-                f"the row has no 'instruction_id_list' and 'kwargs': name the file of {self._dataset} with "
-                f"--data, or its folder with {DATA_DIR_VARIABLE}."
-            )
+            raise self._no_data()
         if fields.get("key") is not None:
             return self._index.by_key(fields["key"])
         if isinstance(fields.get("prompt"), str):

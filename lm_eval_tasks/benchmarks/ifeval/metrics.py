@@ -12,8 +12,10 @@ from lm_eval_tasks.scoring.metrics import (
     COMMON_METRICS,
     MEAN,
     POOLED,
+    UNKNOWN,
     Metric,
     Metrics,
+    clusters_of,
     pooled_mean,
     pooled_stderr,
 )
@@ -21,6 +23,14 @@ from lm_eval_tasks.scoring.names import ON_COMPLETED
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances, guarded
 
 logger = logging.getLogger(__name__)
+
+LEVELS = (
+    "prompt_level_strict_acc",
+    "inst_level_strict_acc",
+    "prompt_level_loose_acc",
+    "inst_level_loose_acc",
+)
+"""IFEval's four accuracies."""
 
 
 def score_ifeval(
@@ -64,25 +74,36 @@ def ifeval_parts(doc: Mapping[str, Any], metrics: Metrics) -> list[tuple[str, bo
     return list(zip(doc["instruction_id_list"], metrics["inst_level_strict_acc"], strict=False))
 
 
-def mean_of_levels(items: Sequence[tuple[bool, Sequence[bool]]]) -> float:
-    """IFEval in one number: the mean of the two strict accuracies, prompt-level and instruction-level."""
-    prompts = sum(prompt for prompt, _ in items) / len(items)
-    verdicts = [verdict for _, instructions in items for verdict in instructions]
-    return (prompts + sum(verdicts) / len(verdicts)) / 2
+def mean_of_levels(items: Sequence[Sequence[Any] | None]) -> float | str:
+    """The mean of several accuracies, each over all verdicts: IFEval in one number is that of the strict two.
+
+    An item has a verdict or a list of them for each accuracy; None: the answer counts in none.
+    """
+    means = [pooled_mean(values) for values in by_level(items)]
+    return UNKNOWN if not means or UNKNOWN in means else sum(map(float, means)) / len(means)
 
 
-def mean_of_levels_stderr(items: Sequence[tuple[bool, Sequence[bool]]]) -> float | str:
+def mean_of_levels_stderr(items: Sequence[Sequence[Any] | None]) -> float | str:
     """The standard error of `mean_of_levels`.
 
-    Linearised: a prompt contributes half its own verdict and half its instructions' as shares of the average
-    number of instructions a prompt.
+    Linearised: to each accuracy a prompt gives its verdicts, as shares of the average number of a prompt.
     """
-    per_prompt = sum(len(instructions) for _, instructions in items) / len(items)
-    pooled = float(pooled_mean([instructions for _, instructions in items]))
-    shares = [
-        (prompt + (sum(verdicts) - pooled * len(verdicts)) / per_prompt) / 2 for prompt, verdicts in items
-    ]
-    return pooled_stderr(shares)
+    levels = [clusters_of(values) for values in by_level(items)]
+    if not levels or not all(sum(n for _, n in clusters) for clusters in levels):
+        return UNKNOWN
+    added = [_shares(clusters) for clusters in levels]
+    return pooled_stderr([sum(shares) / len(levels) for shares in zip(*added, strict=True)])
+
+
+def by_level(items: Sequence[Sequence[Any] | None]) -> list[tuple[Any, ...]]:
+    """The values of each accuracy; nothing where no answer has any."""
+    return list(zip(*(item for item in items if item is not None), strict=True))
+
+
+def _shares(clusters: Sequence[tuple[float, int]]) -> list[float]:
+    total = sum(n for _, n in clusters)
+    mean, size = sum(right for right, _ in clusters) / total, total / len(clusters)
+    return [(right - mean * n) / size for right, n in clusters]
 
 
 def levels_over_answers(values: Sequence[tuple[bool, Sequence[bool]]]) -> tuple[float, list[bool]]:

@@ -1,24 +1,21 @@
 """Responses to turns of Multi-IF in a file, judged."""
 
-import os
 import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lm_eval_tasks.benchmarks.ifeval.judge import IFEvalJudge
+from lm_eval_tasks.benchmarks.ifeval.judge import IFEvalJudge, data_file
+from lm_eval_tasks.benchmarks.ifeval.metrics import LEVELS
 from lm_eval_tasks.benchmarks.ifeval.prompt_index import IndexedPrompt
 from lm_eval_tasks.benchmarks.multi_if.constraints import judged_as, reported_as
-from lm_eval_tasks.benchmarks.multi_if.metrics import LEVELS
 from lm_eval_tasks.benchmarks.multi_if.rows import NAME, TURNS, turn_alone, turns_of_dialogue
 from lm_eval_tasks.episodes import Episode, fingerprint
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.files import read_json_lines
-from lm_eval_tasks.reading import DATA_DIR_VARIABLE
 from lm_eval_tasks.scorefile.judging import Judged
 from lm_eval_tasks.scorefile.records import Record
-from lm_eval_tasks.scoring.names import PARTS
 
 DATASET = "facebook/Multi-IF"
 
@@ -29,9 +26,7 @@ def make_turn_judge(data: Path | None) -> "TurnJudge":
     Raises:
         UserError: unusable data file.
     """
-    folder = os.environ.get(DATA_DIR_VARIABLE)
-    if data is None and folder:
-        data = Path(folder).expanduser() / NAME / "test.jsonl"
+    data = data_file(data, NAME)
     return TurnJudge(_read_turns(data) if data else None)
 
 
@@ -76,13 +71,7 @@ class TurnJudge(IFEvalJudge):
             f"turn_{turn}_overall": _mean([metrics[f"turn_{turn}_{level}"]["value"] for level in LEVELS])
             for turn in TURNS
         }
-        strict = _mean([metrics[level]["value"] for level in LEVELS if "strict" in level])
-        return {**overall, "strict_acc_mean": strict, PARTS: dict(parts)}
-
-    def _scores(self, strict: tuple[bool, ...], loose: tuple[bool, ...]) -> dict[str, tuple[float, int]]:
-        n = len(strict)
-        sums = ((all(strict), 1), (sum(strict), n), (all(loose), 1), (sum(loose), n))
-        return dict(zip(LEVELS, sums, strict=True))
+        return {**overall, **super().summarise(metrics, parts)}
 
     def _prompt(self, fields: Mapping[str, Any]) -> IndexedPrompt:
         turn, key = _turn_of(fields), fields.get("key")
@@ -98,10 +87,7 @@ class TurnJudge(IFEvalJudge):
 
     def _find(self, id: str) -> Episode:
         if self._turns is None:
-            raise UserError(
-                f"the row has no 'instruction_id_list' and 'kwargs': name the file of {DATASET} with --data, "
-                f"or its folder with {DATA_DIR_VARIABLE}."
-            )
+            raise self._no_data()
         if id not in self._turns:
             raise UserError(f"fields 'key' and 'turn': {id!r} is no turn of the data.")
         return self._turns[id]

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lm_eval_tasks.benchmarks.ifeval.metrics import IFEVAL_METRICS, score_ifeval
+from lm_eval_tasks.benchmarks.ifeval.metrics import (
+    IFEVAL_METRICS,
+    LEVELS,
+    by_level,
+    mean_of_levels,
+    mean_of_levels_stderr,
+    score_ifeval,
+)
 from lm_eval_tasks.benchmarks.multi_if.constraints import judged_as
 from lm_eval_tasks.benchmarks.multi_if.rows import TURNS
-from lm_eval_tasks.scoring.metrics import POOLED, Metric, Metrics, pooled_mean, pooled_stderr
+from lm_eval_tasks.scoring.metrics import POOLED, Metric, Metrics, pooled_mean, verdicts_of
 from lm_eval_tasks.scoring.response import NOTHING_SPECIAL, Circumstances
-
-LEVELS = (
-    "prompt_level_strict_acc",
-    "inst_level_strict_acc",
-    "prompt_level_loose_acc",
-    "inst_level_loose_acc",
-)
 
 
 def score_turn(doc: Mapping[str, Any], response: str | None, at: Circumstances = NOTHING_SPECIAL) -> Metrics:
@@ -25,42 +25,14 @@ def score_turn(doc: Mapping[str, Any], response: str | None, at: Circumstances =
     return {**dict.fromkeys(_TURN_METRICS), **own, **found}
 
 
-def mean_of_four(items: Sequence[Any]) -> float | str:
-    """The mean of a turn's four accuracies, as Multi-IF reports it; None: an answer to another turn."""
-    means = [pooled_mean(values) for values in _by_level(items)]
-    return "N/A" if "N/A" in means else sum(map(float, means)) / len(means)
-
-
-def mean_of_four_stderr(items: Sequence[Any]) -> float | str:
-    """The standard error of `mean_of_four`, linearised: the four shares of a dialogue are summed."""
-    shares: list[float] = []
-    for values in _by_level(items):
-        verdicts = [_listed(value) for value in values]
-        total = sum(map(len, verdicts))
-        if not total:
-            return "N/A"
-        mean, size = sum(map(sum, verdicts)) / total, total / len(verdicts)
-        added = [(sum(each) - mean * len(each)) / size / len(LEVELS) for each in verdicts]
-        shares = [one + other for one, other in zip(shares or [0.0] * len(added), added, strict=True)]
-    return pooled_stderr(shares)
-
-
-def four_over_answers(values: Sequence[Any]) -> list[list[bool]] | None:
+def levels_joined(values: Sequence[Any]) -> list[list[bool]] | None:
     """Several answers to a turn as one: all their verdicts, level by level."""
-    levels = [[_listed(value) for value in level] for level in _by_level(values)]
-    return [[one for verdicts in level for one in verdicts] for level in levels] if levels[0] else None
+    return [verdicts_of(level) for level in by_level(values)] or None
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+_OVERALL = Metric(aggregation=mean_of_levels, stderr=mean_of_levels_stderr, over_answers=levels_joined)
+"""The mean of a turn's four accuracies, as Multi-IF reports it; None: an answer to another turn."""
 
-
-def _by_level(items: Sequence[Any]) -> list[list[Any]]:
-    own = [item for item in items if item is not None]
-    return [[item[place] for item in own] for place in range(len(LEVELS))]
-
-
-_OVERALL = Metric(aggregation=mean_of_four, stderr=mean_of_four_stderr, over_answers=four_over_answers)
 _TURN_METRICS: Mapping[str, Metric] = {
     f"turn_{turn}_{name}": metric
     for turn in TURNS
