@@ -7,7 +7,10 @@ they end: it is where the prompts' token ids part.
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
+
+Part = TypeVar("Part", int, str)
+"""A token id, or a character."""
 
 MOST_PREFIXES = 8
 """Prefixes whose keys and values are kept at the same time."""
@@ -15,8 +18,8 @@ MOST_PREFIXES = 8
 _TRIED = 32
 
 
-def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
-    """The longest token sequence that all prompts begin with."""
+def common_prefix(prompts: Sequence[Sequence[Part]]) -> list[Part]:
+    """The longest sequence of tokens, or of a text's characters, that all prompts begin with."""
     # What the lexicographically first and last share, all between them share too.
     first, last = min(map(list, prompts)), max(map(list, prompts))
     return first[: _shared(first, last)]
@@ -83,8 +86,8 @@ def _saving(groups: Sequence[tuple[int, list[int]]]) -> int:
     return sum(saved for saved, _ in groups)
 
 
-def _shared(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many tokens two sequences begin with alike."""
+def _shared(a: Sequence[Part], b: Sequence[Part]) -> int:
+    """How many parts two sequences begin with alike."""
     length = min(len(a), len(b))
     # Slices are compared in C: a search by halves beats a walk in Python.
     return bisect_left(range(length), True, key=lambda at: a[: at + 1] != b[: at + 1])

@@ -103,7 +103,7 @@ def asked_rows(settings: EvalSettings, spec: TaskSpec, limit: int | None) -> lis
     """The training rows with what the prompted model reads; the fixed demonstrations are not among them."""
     source = spec.open(chat=has_chat_template(settings.model))
     context = spec.context(source)
-    picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
+    picker = context.picker(source)
     rows, _ = without_overlap(source.train(), picker.fixed)
     return context.apply(source, rows[:limit], picker.pick)
 

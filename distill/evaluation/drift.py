@@ -20,7 +20,7 @@ from distill.encoding.prefixes import common_prefix
 from distill.evaluation.retention_files import PROMPTS
 from distill.evaluation.shared_prompt import obstacle
 from distill.model.fingerprints import digest
-from distill.model.output_head import evaluating
+from distill.model.modes import evaluating
 from distill.model.prefix_cache import SharedPrefix
 from distill.model.sampling import repeated, sample
 from lm_eval_tasks.files import read_json_lines

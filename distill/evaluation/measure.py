@@ -9,6 +9,7 @@ from typing import Any
 
 from lm_eval.evaluator import simple_evaluate
 
+from distill.encoding.prefixes import common_prefix
 from distill.evaluation.response_length import Reply, answer_limit
 from distill.evaluation.settings import EvalSettings
 from distill.evaluation.summary import Row, diagnose, summarise, unit_of
@@ -177,13 +178,12 @@ def measure(lm: Any, settings: EvalSettings, question: Question) -> tuple[dict[s
 
 def shared_part(prompts: Sequence[str]) -> str:
     """What all prompts begin with, such as the demonstrations, to show it; of a long one both ends."""
-    first, last = min(prompts), max(prompts)
-    pairs = enumerate(zip(first, last, strict=False))
-    size = next((place for place, (one, other) in pairs if one != other), 0)
-    if size <= _SHARED:
-        return first[:size]
+    ends = min(prompts), max(prompts)
+    shared = "".join(common_prefix(ends)) if ends[0] != ends[1] else ""
+    if len(shared) <= _SHARED:
+        return shared
     half = _SHARED // 2
-    return f"{first[:half]}\n[... {size - 2 * half} characters ...]\n{first[size - half : size]}"
+    return f"{shared[:half]}\n[... {len(shared) - 2 * half} characters ...]\n{shared[-half:]}"
 
 
 def _generation(asked: HarnessTask, config: Mapping[str, Any]) -> dict[str, Any]:

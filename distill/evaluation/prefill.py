@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from distill.model.output_head import evaluating
+from distill.model.modes import evaluating
 
 REPEATS = 5
 _WARM_UP = 2

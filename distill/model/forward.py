@@ -8,7 +8,8 @@ from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from distill.encoding.collator import Batch, places, predicting
-from distill.model.output_head import OutputHead, States, evaluating, run_to_head
+from distill.model.modes import evaluating
+from distill.model.output_head import OutputHead, States, run_to_head
 from distill.model.packed_attention import (
     LINE_TOKENS,
     ROWS_ATTENTION,

@@ -31,6 +31,11 @@ def evaluation_of(model: nn.Module) -> Callable[[], AbstractContextManager[None]
     return evaluating
 
 
+def evaluating(model: nn.Module) -> AbstractContextManager[None]:
+    """Such a context for once; afterwards the model is as it was."""
+    return evaluation_of(model)()
+
+
 def adapter_off(model: PeftModel) -> Callable[[], AbstractContextManager[None]]:
     """Makes contexts in which `model` is its own base, as PEFT's `disable_adapter` does.
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 from trl.trainer.utils import maybe_gather_lm_head_ctx
 
+from distill.model.modes import evaluating
 from distill.model.sharding import from_main
 from lm_eval_tasks.errors import UserError
 
@@ -134,18 +135,6 @@ def without_aux_loss(model: Any) -> dict[str, bool]:
     """What a model is called with so that a mixture of experts computes no load-balancing loss."""
     asked = getattr(model.config.get_text_config(), "output_router_logits", None)
     return {} if asked is None else {"output_router_logits": False}
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients in here; afterwards the model is as it was."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(training)
 
 
 @contextmanager

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from lm_eval_tasks.episodes import Episode, Source
+from lm_eval_tasks.episodes import Episode, Picker, Source
 from lm_eval_tasks.errors import UserError
 from lm_eval_tasks.harness.measured import judgement
-from lm_eval_tasks.prompting.context import Context
 from lm_eval_tasks.prompting.demonstrations import without_overlap, without_repeats
 from lm_eval_tasks.sources.rows_source import JsonLinesSource
 from lm_eval_tasks.sources.unjudged import refuse, unjudged
@@ -14,9 +13,8 @@ _TRIED = "?"
 """A reply that a scorer has to be able to judge, whatever it says of it."""
 
 
-def rows_to_train(source: Source, context: Context, *, strict: bool) -> tuple[list[Episode], dict[str, int]]:
+def rows_to_train(source: Source, picker: Picker, *, strict: bool) -> tuple[list[Episode], dict[str, int]]:
     """The rows to train on, and how many were left out for what reason."""
-    picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
     rows, shown = without_overlap(source.train(), picker.fixed)
     rows, repeats = without_repeats(rows)
     ids = [id for member in source.members for id in unjudged(member, _of(member, rows))]

@@ -23,7 +23,7 @@ def preview(args: argparse.Namespace) -> str:
     spec = TaskSpec.of(args)
     source = spec.open(chat=tokenizer.chat_template is not None)
     context = spec.context(source)
-    picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
+    picker = context.picker(source)
     episodes, _ = without_overlap(source.train(), picker.fixed)
     if not 0 <= args.index < len(episodes):
         raise UserError(f"--index {args.index}: {args.task} has training rows 0 to {len(episodes) - 1}.")

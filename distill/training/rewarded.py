@@ -13,7 +13,7 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from distill.encoding.encode import encode_prompt, render_prompt
 from distill.training.judgeable import check_judged, rows_to_train
 from distill.training.task_arguments import TaskArguments
-from lm_eval_tasks.episodes import Episode, Source, fingerprint
+from lm_eval_tasks.episodes import Episode, Picker, Source, fingerprint
 from lm_eval_tasks.errors import UserError, check
 from lm_eval_tasks.harness.measured import judgement
 from lm_eval_tasks.prompting.context import Context
@@ -92,14 +92,15 @@ def load_rewarded(
             f"the file as the task, and what judges it: --task {args.inputs} --metric NAME."
         )
     context = spec.context(source)
-    rows, counts = rows_to_train(source, context, strict=args.strict)
+    picker = context.picker(source)
+    rows, counts = rows_to_train(source, picker, strict=args.strict)
     evaluated = _head(source.evaluation(), num_eval)
     if args.strict:
         refuse(source.name, unjudged(source, evaluated), len(evaluated), option="strict")
     rows = _head(rows, num_train)
     for member in source.members:
         check_judged(source, [row for row in (*rows, *evaluated) if row.source == member.name])
-    render = _Renderer(source, context, tokenizer, enable_thinking=enable_thinking)
+    render = _Renderer(source, context, picker, tokenizer, enable_thinking=enable_thinking)
     train = [render(row) for row in rows]
     record = {
         "task": source.name,
@@ -173,12 +174,12 @@ class _Renderer:
         self,
         source: Source,
         context: Context,
+        picker: Picker,
         tokenizer: PreTrainedTokenizerBase,
         *,
         enable_thinking: bool,
     ) -> None:
-        self._source, self._context, self._tokenizer = source, context, tokenizer
-        self._picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
+        self._source, self._context, self._picker, self._tokenizer = source, context, picker, tokenizer
         self._tags = tags_of(tokenizer)
         self._enable_thinking = enable_thinking
         # TRL's tokenizer writes it before a text as well, where it writes one at all.

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lm_eval_tasks.episodes import Episode, Prompt, Source
+from lm_eval_tasks.episodes import Episode, Picker, Prompt, Source
 from lm_eval_tasks.errors import UserError
 
 PRIVILEGED_TEMPLATE = "{question}\n\nReference (for you alone):\n{privileged}"
@@ -97,6 +97,14 @@ class Context:
                 f"context: documents is {value['documents']!r:.80}, not names and texts."
             ) from None
         return cls(**{**value, "documents": documents})
+
+    def picker(self, source: Source) -> Picker:
+        """Picks the demonstrations for a source's questions.
+
+        Raises:
+            UserError: see `Source.picker`.
+        """
+        return source.picker(self.num_fewshot, self.demonstrations, self.demonstration_seed)
 
     def apply(
         self, source: Source, episodes: Iterable[Episode], pick: Callable[[Episode], Sequence[Episode]]

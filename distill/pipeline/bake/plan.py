@@ -164,7 +164,7 @@ def _job_name(source: Source) -> str:
 
 def _learned(source: Source, context: Context, request: BakeRequest) -> list[Episode]:
     """The rows to learn from, as training will find them."""
-    picker = source.picker(context.num_fewshot, context.demonstrations, context.demonstration_seed)
+    picker = context.picker(source)
     rows, shown = without_overlap(source.train(), picker.fixed)
     rows, _ = without_repeats(rows)
     if not rows:
@@ -268,9 +268,7 @@ def _check_lengths(
     if longest is None:
         return
     room = longest - (plan.max_new_tokens or 0)
-    picker = plan.source.picker(
-        plan.context.num_fewshot, plan.context.demonstrations, plan.context.demonstration_seed
-    )
+    picker = plan.context.picker(plan.source)
 
     def tokens(row: Episode) -> int:
         shown = picker.pick(row) if plan.context.num_fewshot else ()
