@@ -7,6 +7,7 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from lm_eval_tasks.episodes import Episode, Message, is_open, turns_of
+from lm_eval_tasks.errors import UserError
 
 Turns = tuple[Message, ...]
 
@@ -55,6 +56,32 @@ def fill(
         for id, turns in begun.items():
             answer: Message = {"role": "assistant", "content": answers[json.dumps(turns)]}
             filled[id] = (*turns, answer, *filled[id][len(turns) + 1 :])
+
+
+def writer(task: str, model: Any, number: int, processes: int) -> Any:
+    """The model that writes, if it can.
+
+    Args:
+        task: Its name.
+        model: The harness's; None: it reads plain text.
+        number: Of conversations.
+        processes: That share them.
+
+    Raises:
+        UserError: it reads plain text, of which the harness tells a task nothing; or several processes would
+            look for a batch size together, though they ask in different rounds.
+    """
+    if model is None:
+        raise UserError(
+            f"{task}: the model writes the earlier answers of {number} conversations itself, which takes a "
+            "chat template; give --apply_chat_template."
+        )
+    if processes > 1 and getattr(model, "batch_size", None) == "auto":
+        raise UserError(
+            f"{task}: several processes that write earlier answers cannot find a batch size together; give "
+            "--batch_size a number."
+        )
+    return model
 
 
 def requests(task: str, prompts: Iterable[Any], arguments: Mapping[str, Any] | None) -> list[Instance]:

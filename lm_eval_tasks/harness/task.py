@@ -276,31 +276,23 @@ class IclTask(ConfigurableTask):
         """Have the model answer the earlier turns of the conversations that it is asked.
 
         Raises:
-            UserError: it reads plain text, of which the harness tells a task nothing; or several processes
-                would look for a batch size together, though they ask in different rounds.
+            UserError: see `history.writer`.
         """
         self._episodes = dict(self._rows)
+        unanswered = history.unanswered(self._rows.values(), own=self.options.own_history)
+        if not unanswered:
+            return
         docs = self.doc_iterator(rank=rank, limit=limit, world_size=world_size, samples=samples)
-        rows = [self._rows[doc["id"]] for _, doc in docs]
-        conversations = history.unanswered(rows, own=self.options.own_history)
+        conversations = {doc["id"]: unanswered[doc["id"]] for _, doc in docs if doc["id"] in unanswered}
         if not conversations:
             return
-        if self._chat is None or self._chat.model is None:
-            raise UserError(
-                f"{self.config.task}: the model writes the earlier answers of {len(conversations)} "
-                "conversations itself, which takes a chat template; give --apply_chat_template."
-            )
-        if world_size > 1 and getattr(self._chat.model, "batch_size", None) == "auto":
-            raise UserError(
-                f"{self.config.task}: several processes that write earlier answers cannot find a batch size "
-                "together; give --batch_size a number."
-            )
-        model, shots = self._chat.model, self.config.num_fewshot or 0
+        task, shots = str(self.config.task), self.config.num_fewshot or 0
+        model = history.writer(task, self._chat and self._chat.model, len(conversations), world_size)
 
         def ask(begun: Mapping[str, history.Turns]) -> list[str]:
             episodes = [replace(self._rows[id], prompt=turns) for id, turns in begun.items()]
             prompts = [self._render(episode, shots, system_instruction) for episode in episodes]
-            requests = history.requests(str(self.config.task), prompts, self.config.generation_kwargs)
+            requests = history.requests(task, prompts, self.config.generation_kwargs)
             responses = model.generate_until(requests)
             return [self._without_thinking(*pair) for pair in zip(prompts, responses, strict=True)]
 
