@@ -33,6 +33,8 @@ class Job:
         student: Of the last checkpoints the best that was not plainly fine-tuned; else the best.
         tuned: The best that was plainly fine-tuned, beside the student.
         rivals: Of how many conditions the student is the best.
+        closed: The share of the prompt's gain that the student has; None where that was not measured.
+        share: The same over the student's seeds; None of one seed.
     """
 
     report: Report = field(repr=False)
@@ -43,6 +45,8 @@ class Job:
     student: Entry | None
     tuned: Entry | None
     rivals: int
+    closed: GapClosed | None
+    share: SeedMean | None
 
     @property
     def entries(self) -> list[Entry]:
@@ -56,18 +60,6 @@ class Job:
         lines = self.report.compared[self.model]
         return next((line for line in lines if line.first is self.bare and line.second is other), None)
 
-    def gap_closed(self) -> GapClosed | None:
-        """The share of the prompt's gain that the student has; None where that was not measured."""
-        found = gaps_closed(self.group, self.report.logs, self.report.teachers)
-        return next((one for _, student, one in found if student is self.student), None)
-
-    def share_over_seeds(self) -> SeedMean | None:
-        """The same over the student's seeds."""
-        seeds = self.report.seeds
-        return (
-            over_seeds(list(seeds.shares_closed(seeds.of(self.student)).values())) if self.student else None
-        )
-
 
 def job_of(model: str, group: Sequence[Entry], report: Report) -> Job:
     """The job of a model's entries of one benchmark."""
@@ -75,15 +67,20 @@ def job_of(model: str, group: Sequence[Entry], report: Report) -> Job:
     students = list(last_common(group, conditions_of(trained_entries(group))).values())
     tuned = [entry for entry in students if kind_of(entry) == SFT]
     baked = [entry for entry in students if kind_of(entry) != SFT]
+    student = best_of(baked or tuned)
+    closed = gaps_closed(group, report.logs, report.teachers)
+    shares = report.seeds.shares_closed(report.seeds.of(student)) if student else {}
     return Job(
         report=report,
         model=model,
         group=group,
         bare=bare,
         prompted=prompted,
-        student=best_of(baked or tuned),
+        student=student,
         tuned=best_of(tuned) if baked else None,
         rivals=len(baked or tuned),
+        closed=next((one for _, its, one in closed if its is student), None),
+        share=over_seeds(list(shares.values())) if student else None,
     )
 
 

@@ -78,7 +78,7 @@ def _name(entry: Entry) -> str:
 
 def _gain(job: Job) -> str:
     """What share of the gap is closed; without one, whether there is a gain."""
-    seeds, closed = job.share_over_seeds(), job.gap_closed()
+    seeds, closed = job.share, job.closed
     if seeds:
         return f": {_percent(seeds.mean)} of the gap closed {interval(seeds.interval, 0)}"
     if closed and closed.share is not None:
@@ -94,7 +94,7 @@ def _gain(job: Job) -> str:
 
 
 def _closed(job: Job) -> Fact:
-    seeds, closed = job.share_over_seeds(), job.gap_closed()
+    seeds, closed = job.share, job.closed
     told = "the student's gain over the bare model as a share of the prompt's, on the same rows"
     if seeds:
         return "Gap closed", _percent(seeds.mean), f"{interval(seeds.interval, 0)}, {seeds.n} seeds; {told}"
